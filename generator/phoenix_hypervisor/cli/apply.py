@@ -1,0 +1,102 @@
+"""`phoenix apply`: inspect, converge what failed, inspect again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import Workplace
+from .options import host_options, verbose_option
+
+if TYPE_CHECKING:
+    from ..converge.engine import Tell
+    from ..converge.plan import Plan
+    from ..errors import ExitCode
+    from .work import Work
+
+
+@click.command(short_help="Make the hosts match the files; shows the plan and asks first.")
+@host_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--prune", is_flag=True, help="Remove what we made and is declared no longer.")
+@click.option("--allow-destroy", multiple=True, metavar="REF", help="Agree that this resource's data is destroyed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; implies that nothing is asked.")
+@verbose_option
+@click.pass_obj
+def apply(
+    workplace: Workplace,
+    hosts: tuple[str, ...],
+    targets: tuple[str, ...],
+    yes: bool,
+    prune: bool,
+    allow_destroy: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Inspect the hosts, show the plan, ask, run it, and look again until nothing differs.
+
+    A resource is fixed when its checks pass on the second look. One that fails blocks only what needs
+    it. Nothing is destroyed unless the file says `state: absent` (or --prune) and --allow-destroy
+    names it. Cut at any point: run it again.
+
+    Exit status: 0 everything is as declared, 1 something failed, 3 could not tell.
+    """
+    from ..observe import document, screen  # noqa: PLC0415
+    from .work import Work  # noqa: PLC0415
+
+    with Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work:
+        work.lock()
+        found = work.plan(probes=True)
+        planned = document.plan_document(found, work.looks, work.fleet.trips())
+        if not as_json:
+            for line in screen.plan_lines(found, work.looks, work.fleet.lost):
+                click.echo(line)
+        if not found.pending:
+            work.tell_trips()
+            if as_json:
+                click.echo(document.text({**planned, "steps": []}))
+            return found.code
+        if not (yes or as_json) and not _agreed(found):
+            return found.code
+        outcome = work.converge(found, _teller(quiet=as_json))
+        code = type(outcome.code).worst([outcome.code, _left(work)])
+        if as_json:
+            click.echo(document.text(document.outcome_document(planned, outcome, code)))
+        else:
+            for line in screen.outcome_lines(outcome):
+                click.echo(line)
+        work.tell_trips()
+        return code
+
+
+def _agreed(plan: Plan) -> bool:
+    from ..errors import UsageError  # noqa: PLC0415
+
+    stdin = click.get_text_stream("stdin")
+    if not stdin.isatty():
+        raise UsageError("nobody is there to be asked", hint="add --yes")
+    lost = plan.destroys()
+    question = f"Run this, and lose {', '.join(words for _, words in lost)}?" if lost else "Run this?"
+    return click.confirm(question, err=True)
+
+
+def _left(work: Work) -> ExitCode:
+    """What the outcome's looks do not hold: hosts that could not be reached at all."""
+    from ..errors import ExitCode  # noqa: PLC0415
+
+    return ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK
+
+
+def _teller(*, quiet: bool) -> Tell:
+    from ..observe import screen  # noqa: PLC0415
+
+    def tell(event: str, facts: Mapping[str, Any]) -> None:
+        if quiet:
+            return
+        if event == "ran":
+            screen.tell(screen.ran_line(facts["ran"]))
+        elif event == "stuck":
+            screen.tell(f"  {facts['ref'].full}: {facts['reason']}")
+
+    return tell

@@ -1,0 +1,40 @@
+"""`phoenix verify`: the health check, which is plain `pytest verify/`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from . import Workplace
+from .options import verbose_option
+
+
+@click.command(
+    short_help="Run all checks and probes: the health check (`pytest verify/`).",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]},
+)
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+@verbose_option
+@click.pass_obj
+def verify(workplace: Workplace, pytest_arguments: tuple[str, ...]) -> int:
+    """Run every check and probe of the site's hosts with pytest; further arguments go to pytest.
+
+    \b
+    phoenix verify                         everything
+    phoenix verify -k nfs_export           what pytest's -k selects
+    phoenix verify --target samba_share:x  one resource and what it needs
+    phoenix verify --junitxml=report.xml   pytest's own reports
+
+    Exit status: 0 everything holds, 1 a check failed, 3 could not tell.
+    """
+    from .. import process, registry  # noqa: PLC0415
+
+    own = workplace.site_folder / "verify"
+    packaged = registry.own_folder("verify")
+    folder = own if own.is_dir() and any(own.glob("test_*.py")) else packaged
+    argv = [sys.executable, "-m", "pytest", "-c", "/dev/null", f"--rootdir={folder.parent}", "-p", "no:cacheprovider"]
+    argv += [f"--site={workplace.site_folder}", "--import-mode=importlib", str(folder)]
+    if workplace.verbose:
+        argv.append("-v")
+    return process.attach([*argv, *pytest_arguments])

@@ -1,0 +1,110 @@
+"""What `plan` and `apply` share: opening the site, connecting while the rest is imported, inspecting."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ..inspect.opening import open_site
+from ..observe.screen import tell
+
+if TYPE_CHECKING:
+    from ..converge.engine import Outcome, Tell
+    from ..converge.plan import Consent, Plan
+    from ..inspect.looks import Look
+    from ..resource import Ref
+    from . import Workplace
+
+LOCK = "/run/lock/phoenix.lock"
+
+
+class Work:
+    """An open site within the bounds of the command line; closes its connections at the end."""
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        hosts: Sequence[str],
+        targets: Sequence[str],
+        *,
+        prune: bool = False,
+        destroy: Sequence[str] = (),
+    ) -> None:
+        self._workplace = workplace
+        self._targets = targets
+        self._opened = open_site(str(workplace.site_folder), hosts=hosts)
+        self.fleet = self._opened.fleet
+        # connecting takes longer than importing what comes next: both at once
+        self._connecting = threading.Thread(target=self.fleet.open_all, daemon=True)
+        self._connecting.start()
+        for problem in self._opened.site.warnings:
+            tell(str(problem))
+        self._consent = self._consented(prune, destroy)
+        self._scope = self._opened.scope(targets)
+        self.looks: dict[Ref, Look] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connecting.join()
+        self.fleet.close()
+
+    def lock(self) -> None:
+        """Take every host's lock for the rest of the run. Raises PhoenixError with who holds it."""
+        from ..errors import PhoenixError  # noqa: PLC0415
+
+        self._connecting.join()
+        owner = _owner()
+        held = self.fleet.run(lambda host: self.fleet.transport(host).lock(LOCK, owner), self.fleet.hosts, "lock")
+        for host, holder in held.items():
+            if holder is not None:
+                raise PhoenixError(
+                    f"host `{host}` is being changed by another run: {holder or 'of somebody who left no name'}",
+                    hint="wait for it; a run that has died frees the lock with its connection",
+                )
+
+    def plan(self, *, probes: bool) -> Plan:
+        """Inspect, and return the plan for what was found."""
+        from ..converge.plan import build  # noqa: PLC0415
+        from ..inspect.session import inspect  # noqa: PLC0415
+
+        self._connecting.join()
+        seen = inspect(self._opened, self._scope, probes=probes, orphans=not self._targets)
+        self.looks = seen.looks()
+        targets = self._targets_only()
+        chosen = {ref: look for ref, look in self.looks.items() if targets is None or ref in targets}
+        return build(self._opened.site, chosen, seen.orphans(), self._consent)
+
+    def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
+        """Carry out a plan: see Engine."""
+        from ..converge.engine import Engine  # noqa: PLC0415
+
+        return Engine(self._opened, plan, self.looks, self._consent, tell_event, self._targets_only()).run()
+
+    def _targets_only(self) -> set[Ref] | None:
+        return self._opened.targets(self._targets) if self._targets else None
+
+    def tell_trips(self) -> None:
+        """Say how many round trips it took, when asked to say more."""
+        if self._workplace.verbose:
+            for host, trips in self.fleet.trips().items():
+                tell(f"{host}: {trips} round trips")
+
+    def _consented(self, prune: bool, destroy: Sequence[str]) -> Consent:
+        from ..converge.plan import Consent  # noqa: PLC0415
+
+        return Consent(prune, frozenset(destroy))
+
+
+def _owner() -> str:
+    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{user}@{socket.gethostname()}, process {os.getpid()}, since {now}"

@@ -1,0 +1,85 @@
+"""The parts of a site's files that are not resources: the site's head, a node's head, its hardware."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..fields import Size
+from ..secretstore.settings import SecretSettings
+
+
+class Section(BaseModel):
+    """A section of a file: unknown keys are refused, input is never echoed in errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Allow(Section):
+    """What the site allows in writing although a rule would refuse it."""
+
+    quota_overcommit: Annotated[float, Field(ge=1, le=10)] = 1.0
+    """How far the quotas of a pool's datasets may exceed its usable size: 1.2 is 20 % more."""
+
+
+class SiteHead(Section):
+    """configs/site.yaml: names, defaults, allowances, where secrets come from."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    defaults: dict[str, Any] = {}
+    """Sections merged under every node's own, in the shape of a node file."""
+    allow: Allow = Allow()
+    secrets: SecretSettings = SecretSettings()
+
+
+class Disk(Section):
+    """A disk of the node, by the name below /dev/disk/by-id."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]*$")]
+    size: Size
+    serial: str = ""
+    model: str = ""
+
+
+class Gpu(Section):
+    """A graphics card of the node, by PCI address."""
+
+    pci: Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$")]
+    model: str = ""
+    memory: Size | None = None
+
+
+class Hardware(Section):
+    """What the machine is. Budgets are added up against it; the lab builds its node from it."""
+
+    cpu: str = ""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    memory: Size | None = None
+    disks: dict[str, Disk] = {}
+    gpus: dict[str, Gpu] = {}
+
+
+class NodeHead(Section):
+    """The part of configs/nodes/<node>.yaml that is not resources."""
+
+    profiles: list[str] = []
+    hardware: Hardware = Hardware()
+
+
+class InventoryEntry(Section):
+    """A host, a group or the defaults of inventory/: how to reach a node, nothing else (Nornir's fields)."""
+
+    hostname: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    username: str | None = None
+    groups: list[str] = []
+    data: "Reach" = Field(default_factory=lambda: Reach())
+
+
+class Reach(Section):
+    """Nornir's `data` of an entry: which transport, and how patient it is."""
+
+    transport: str | None = None
+    sudo: bool | None = None
+    connect_seconds: Annotated[float, Field(gt=0)] | None = None
+    command_seconds: Annotated[float, Field(gt=0)] | None = None
+    ssh_options: list[Annotated[str, Field(pattern=r"^[A-Za-z]+=.+$")]] | None = None

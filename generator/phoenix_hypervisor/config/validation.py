@@ -1,0 +1,62 @@
+"""Pydantic's findings, said in our words at the place in the file."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import Problem, did_you_mean
+from .tree import Tree
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(
+    model: type[Model], plain: Mapping[str, Any], tree: Tree, subject: str, problems: list[Problem]
+) -> Model | None:
+    """Return the model, or None after adding one problem for each thing that is wrong."""
+    try:
+        return model.model_validate(plain)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            problems.append(_problem(model, found, tree, subject))
+        return None
+
+
+def _problem(model: type[BaseModel], found: ErrorDetails, tree: Tree, subject: str) -> Problem:
+    path = tuple(part for part in found["loc"] if part != "[key]")
+    name = ".".join(str(part) for part in path)
+    about = f"{subject}: " if subject else ""
+    where = tree.place(*path)
+    if found["type"] == "extra_forbidden":
+        known = _fields_at(model, path[:-1])
+        hint = did_you_mean(str(path[-1]), known) or (f"known: {', '.join(sorted(known))}" if known else "")
+        return Problem(f"{about}unknown key `{name}`", where, hint)
+    if found["type"] == "missing":
+        return Problem(f"{about}`{name}` is missing", where)
+    said = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    named = f"`{name}` " if name else ""
+    return Problem(f"{about}{named}{said[:1].lower()}{said[1:]}", where)
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys a model knows at a path, as far down as models are nested in it."""
+    fields = model.model_fields
+    for part in path:
+        below = fields.get(str(part))
+        nested = _model_in(below.annotation) if below else None
+        if nested is None:
+            return [] if below is None and not isinstance(part, int) else list(fields)
+        fields = nested.model_fields
+    return [name for name in fields if name != "name"]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,15 @@
+"""Options of kernel modules, as /etc/modprobe.d and `modprobe --showconfig` spell them."""
+
+from collections.abc import Mapping
+from functools import cache
+
+
+@cache
+def options(text: str, module: str) -> Mapping[str, str]:
+    """Return the parameters set for a module; of one that is set twice the last counts, as for the kernel."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if words[:2] == ["options", module]:
+            found.update(word.partition("=")[::2] for word in words[2:])
+    return found

@@ -1,0 +1,43 @@
+"""Field types that several kinds share. Each keeps one canonical spelling of a value."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from .dialects import sizes
+
+
+def _on_off(value: object) -> object:
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+def _absolute(path: str) -> str:
+    parts = path.split("/")
+    if not path.startswith("/") or "" in parts[1:] or "." in parts or ".." in parts:
+        raise ValueError("must be an absolute path without `//`, `.` or `..`, and not end with `/`")
+    if any(ord(char) < 32 for char in path):
+        raise ValueError("must not hold control characters")
+    return path
+
+
+def _mode(value: object) -> object:
+    text = f"{value:o}" if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not 3 <= len(text.lstrip("0") or "000") <= 4 or set(text) - set("01234567"):
+        raise ValueError('must be an octal mode in quotes, like "0750"')
+    return text.lstrip("0").rjust(3, "0")
+
+
+Size = Annotated[int, BeforeValidator(sizes.parse)]
+"""A size in bytes; written `1M`, `1.5G`, `800G`; units are powers of 1024, as ZFS has them."""
+
+OnOff = Annotated[str, BeforeValidator(_on_off), Field(pattern="^(on|off)$")]
+"""A ZFS switch: `on` or `off` (true and false are understood)."""
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+"""An absolute path on the host, in its one spelling."""
+
+Mode = Annotated[str, BeforeValidator(_mode)]
+"""An octal mode as text without leading zeros: `750`."""
+
+Account = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
+"""The name of a Unix user or group."""

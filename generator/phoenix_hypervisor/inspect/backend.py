@@ -1,0 +1,81 @@
+"""A testinfra backend that asks many questions in one round trip.
+
+A check that asks something nobody has asked yet is stopped (`Unanswered`) and run again later, when
+all such questions of all checks of the host have been asked together.
+"""
+
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host
+
+from ..secrets import Text
+from ..transport import Question
+from .fleet import Fleet
+
+
+class Unanswered(BaseException):
+    """A question has no answer yet. Not an Exception, so that a check's own `except` lets it pass."""
+
+
+class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no types
+    """Answers from what was asked before; `speculating`, it notes a new question instead of asking it."""
+
+    NAME = "phoenix"
+
+    def __init__(self, host: str, fleet: Fleet) -> None:
+        super().__init__(host)
+        self._fleet = fleet
+        self._encoding = "utf-8"
+        self._answers: dict[Question, CommandResult] = {}
+        self._open: dict[Question, None] = {}
+        self.speculating = False
+
+    @property
+    def has_open_questions(self) -> bool:
+        """Whether something was noted that nobody has asked yet."""
+        return bool(self._open)
+
+    def run(self, command: str, *args: str, **_: object) -> CommandResult:
+        """Return the answer to a shell command. Raises HostError when the host is lost."""
+        return self._answer(Question(self.get_command(command, *args)))
+
+    def feed(self, command: str, stdin: Text) -> CommandResult:
+        """Return the answer to a command that reads text on its stdin: the only way a secret gets there."""
+        return self._answer(Question(command, stdin))
+
+    def ask_open(self) -> None:
+        """Ask every noted question in one round trip. Raises HostError."""
+        questions = list(self._open)
+        self._open.clear()
+        self._ask(questions)
+
+    def forget(self) -> None:
+        """Drop all answers: what follows wants to see the host as it is then."""
+        self._answers.clear()
+
+    def _answer(self, question: Question) -> CommandResult:
+        if question not in self._answers:
+            if self.speculating:
+                self._open[question] = None
+                raise Unanswered
+            self._ask([question])
+        return self._answers[question]
+
+    def _ask(self, questions: list[Question]) -> None:
+        answers = self._fleet.transport(self.hostname).ask(questions)
+        for question, answer in zip(questions, answers, strict=True):
+            # decoded once, so that the cached readers know a text again by its identity
+            self._answers[question] = CommandResult(
+                backend=self,
+                exit_status=answer.status,
+                command=question.command.encode(),
+                _stdout=answer.stdout.decode(errors="surrogateescape"),
+                _stderr=answer.stderr.decode(errors="surrogateescape"),
+            )
+
+
+def host_of(name: str, fleet: Fleet) -> tuple[Host, BatchBackend]:
+    """Return testinfra's Host for a host of ours, and its backend."""
+    backend = BatchBackend(name, fleet)
+    host = Host(backend)
+    backend.set_host(host)
+    return host, backend

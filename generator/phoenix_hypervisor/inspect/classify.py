@@ -1,0 +1,70 @@
+"""What the outcome of a check means. Only an assert of the check's own code says that something differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+
+from ..errors import PhoenixError
+from ..resource import Difference, Ref
+from .looks import Finding, Verdict
+
+UNKNOWN = "phoenix_unknown"
+"""The user property that marks a report as `could not tell`; it survives xdist and lands in JUnit XML."""
+MISSING_TOOL = 127
+NOT_SIMULATED = 70
+
+
+class Comparison(NamedTuple):
+    """Both sides of a comparison that failed, as pytest's rewritten assert saw them."""
+
+    relation: str
+    actual: Any
+    desired: Any
+
+
+def classify(item: pytest.Item, ref: Ref, call: pytest.CallInfo[None], compared: Comparison | None) -> Finding:
+    """Return the finding for a finished setup or call phase."""
+    check = item.name.partition("[")[0].removeprefix("test_")
+    probe = item.get_closest_marker("probe") is not None
+    raised = call.excinfo
+    if raised is None:
+        return Finding(ref, check, Verdict.HELD, probe=probe)
+    if raised.errisinstance(pytest.skip.Exception):
+        return Finding(ref, check, Verdict.SKIPPED, str(raised.value), probe=probe)
+    if call.when == "call" and raised.errisinstance(AssertionError) and raised.traceback[-1].path == item.path:
+        differences = _differences(check, compared)
+        said = "; ".join(f"{name}: {d.actual!r}, not {d.desired!r}" for name, d in differences.items())
+        return Finding(ref, check, Verdict.FAILED, f"{check}: {said}", differences, probe)
+    return Finding(ref, check, Verdict.UNKNOWN, f"{check}: {_why(raised)}", probe=probe)
+
+
+def _differences(check: str, compared: Comparison | None) -> Mapping[str, Difference]:
+    if compared is None:
+        return {check: Difference("not so", "so", "")}
+    relation, actual, desired = compared
+    if relation == "==" and isinstance(actual, Mapping) and isinstance(desired, Mapping):
+        names = dict.fromkeys([*desired, *actual])
+        return {
+            str(name): Difference(actual.get(name), desired.get(name))
+            for name in names
+            if actual.get(name) != desired.get(name)
+        }
+    return {check: Difference(actual, desired, relation)}
+
+
+def _why(raised: pytest.ExceptionInfo[BaseException]) -> str:
+    """Why we could not tell, in words."""
+    if isinstance(raised.value, PhoenixError):
+        return raised.value.message
+    answer = raised.traceback[-1].frame.f_locals.get("out")
+    status = getattr(answer, "exit_status", None)
+    if status is None:
+        return f"{raised.typename}: {raised.value}"
+    command = answer.command.decode(errors="replace")
+    said = (answer.stderr or answer.stdout).strip().splitlines()
+    if status == MISSING_TOOL:
+        return f"a tool is missing on the host: {said[-1] if said else command}"
+    return f"`{command}` ended with {status}: {said[-1] if said else 'it said nothing'}"

@@ -1,0 +1,66 @@
+"""Run the inspection from inside the tool: pytest in this very process, quiet, with nothing but our plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pytest
+
+from .. import registry
+from ..errors import PhoenixError
+from ..resource import Ref
+from . import plugin
+from .inspector import Inspector
+from .looks import Look
+from .opening import OpenSite
+
+_one_at_a_time = threading.Lock()  # pytest keeps state of its own in the process
+_WITHOUT = (
+    *("cacheprovider", "capture", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin"),
+    *("setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception", "warnings", "recwarn", "tmpdir"),
+)
+
+
+def inspect(
+    opened: OpenSite,
+    refs: Collection[Ref],
+    *,
+    probes: bool,
+    known: Mapping[Ref, Look] | None = None,
+    orphans: bool = False,
+) -> Inspector:
+    """Inspect resources and return the inspector with its findings. Raises PhoenixError when pytest itself fails."""
+    inspector = Inspector(opened.site, opened.fleet, refs, probes=probes, known=known, orphans=orphans)
+    kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
+    files = [str(file) for kind in sorted(kinds) if (file := check_file(kind, opened.site.folder)).is_file()]
+    said = io.StringIO()
+    arguments = ["-q", "--tb=line", "--no-header", "--no-summary", "--disable-plugin-autoload", "-c", "/dev/null"]
+    arguments += [f"--rootdir={opened.site.folder}", "--import-mode=importlib"]
+    arguments += [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
+    with _one_at_a_time, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        status = pytest.main([*arguments, *files], plugins=[plugin, _Named(inspector)])
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise PhoenixError(f"the checks could not be run:\n{said.getvalue().strip()}")
+    return inspector
+
+
+def check_file(kind: str, site_folder: Path) -> Path:
+    """Return the module with a kind's checks: the site's own when it has one, else the packaged."""
+    own = site_folder / "verify" / f"test_{kind}.py"
+    return own if own.is_file() else registry.homes()[kind].verify
+
+
+class _Named:
+    """Registers the inspector under the name by which the plugin knows that one is at work."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector = inspector
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Register it before the plugin looks whether it must make one itself."""
+        config.pluginmanager.register(self._inspector, plugin.NAME)

@@ -1,0 +1,1 @@
+"""The kinds: one small, pure module each. The folder is the registry."""

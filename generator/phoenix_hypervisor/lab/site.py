@@ -1,0 +1,76 @@
+"""The lab nodes of a site: those its files declare, and those that are there."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .node import Disk, LabNode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from ..config.inventory import Inventory
+
+PLACE = Path(".phoenix", "lab")
+"""Where in a site's folder its lab nodes are."""
+
+
+class Declared(NamedTuple):
+    """What the site's files say about a node that matters to the lab."""
+
+    disks: tuple[Disk, ...]
+    address: str
+
+
+def lab_node(site_folder: Path, name: str) -> LabNode:
+    """Return a site's lab node, which may not be up."""
+    return LabNode(site_folder / PLACE / name)
+
+
+def existing(site_folder: Path) -> dict[str, LabNode]:
+    """Return the lab nodes that are up, whatever the site's files say now."""
+    folder = site_folder / PLACE
+    nodes = (
+        (lab_node(site_folder, path.name) for path in sorted(folder.glob("[!.]*"))) if folder.is_dir() else ()
+    )
+    return {node.folder.name: node for node in nodes if node.exists}
+
+
+def declared_nodes(site_folder: Path) -> dict[str, Declared]:
+    """Return the nodes of the site whose transport is `lab`: the one place that knows the site's shape."""
+    from ..config import load  # noqa: PLC0415  (it imports every kind)
+
+    site = load(site_folder)
+    return {
+        name: Declared(
+            tuple(Disk(disk.id, disk.size, disk.serial, disk.model) for disk in node.hardware.disks.values()),
+            _address(site.inventory, name),
+        )
+        for name, node in site.nodes.items()
+        if _transport(site.inventory, name) == "lab"
+    }
+
+
+def _transport(inventory: Inventory, host: str) -> str:
+    """The transport as Nornir resolves it: the host's own, else its groups' in order, else the default."""
+
+    def settings(groups: Collection[str]) -> Iterator[str | None]:
+        for name in groups:
+            if name in inventory.groups:
+                yield inventory.groups[name].data.transport
+                yield from settings(inventory.groups[name].groups)
+
+    entry = inventory.hosts[host]
+    found = (entry.data.transport, *settings(entry.groups), inventory.defaults.data.transport)
+    return next((transport for transport in found if transport), "ssh")
+
+
+def _address(inventory: Inventory, host: str) -> str:
+    """The address in the inventory, where it is one; names cannot be looked up for a node of the lab."""
+    hostname = inventory.hosts[host].hostname or ""
+    try:
+        return str(ipaddress.ip_address(hostname))
+    except ValueError:
+        return "127.0.1.1"

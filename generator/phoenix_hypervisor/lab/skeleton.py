@@ -1,0 +1,211 @@
+"""What is on a node's root before anybody has touched it: Debian 12 with Proxmox VE 8."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+KERNEL = "6.8.12-lab"
+
+FOLDERS = (
+    "boot", "etc/alternatives", "etc/default", "etc/modprobe.d", "etc/modules-load.d", "etc/network",
+    "etc/pve/priv", "etc/samba", "etc/security", "etc/skel", "etc/sysctl.d", "etc/systemd/system", "etc/zfs",
+    "dev", "home", "media", "mnt", "opt", "proc", "run/lock", "run/phoenix-lab", "srv", "usr/local/bin",
+    "usr/local/lib", "usr/local/sbin", "usr/local/share", "var/cache", "var/lib/nfs", "var/lib/phoenix-lab",
+    "var/lib/samba/private", "var/lib/vz", "var/log", "var/spool",
+)  # fmt: skip
+
+MODES = {
+    "root": 0o700,
+    "tmp": 0o1777,
+    "var/tmp": 0o1777,
+    "etc/pve/priv": 0o700,
+    "var/lib/samba/private": 0o700,
+}
+
+LINKS = {
+    "etc/mtab": "../proc/self/mounts",
+    "etc/pve/local": "nodes/{host}",
+    "etc/pve/lxc": "nodes/{host}/lxc",
+    "etc/pve/qemu-server": "nodes/{host}/qemu-server",
+    "var/lock": "/run/lock",
+    "var/run": "/run",
+}
+
+SYSTEM_USERS = {
+    "daemon": (1, "/usr/sbin"), "bin": (2, "/bin"), "sys": (3, "/dev"), "mail": (8, "/var/mail"),
+    "www-data": (33, "/var/www"), "backup": (34, "/var/backups"), "_apt": (42, "/nonexistent"),
+    "systemd-network": (998, "/"), "_rpc": (103, "/run/rpcbind"), "statd": (104, "/var/lib/nfs"),
+    "sshd": (105, "/run/sshd"), "nobody": (65534, "/nonexistent"),
+}  # fmt: skip
+SYSTEM_GROUPS = {
+    "root": 0, "daemon": 1, "bin": 2, "sys": 3, "adm": 4, "tty": 5, "disk": 6, "mail": 8, "kmem": 15,
+    "cdrom": 24, "sudo": 27, "audio": 29, "www-data": 33, "backup": 34, "shadow": 42, "video": 44,
+    "users": 100, "render": 106, "kvm": 107, "sambashare": 112, "systemd-network": 998, "nogroup": 65534,
+}  # fmt: skip
+
+UNITS = (
+    "cron", "nfs-idmapd", "nfs-mountd", "nfs-server", "nmbd", "pve-cluster", "pve-firewall", "pve-guests",
+    "pvedaemon", "pveproxy", "pvestatd", "rpcbind", "smbd", "ssh", "systemd-journald", "zfs-import-cache",
+    "zfs-mount", "zfs-share", "zfs-zed",
+)  # fmt: skip
+ONESHOT = ("pve-guests", "zfs-import-cache", "zfs-mount", "zfs-share")
+
+FILES = {
+    "root/.bashrc": "PS1='\\u@\\h:\\w\\$ '\n",
+    "etc/hostname": "{host}\n",
+    "etc/hosts": "127.0.0.1 localhost.localdomain localhost\n{address} {host}.lab {host}\n",
+    "etc/machine-id": "{machine_id}\n",
+    "etc/debian_version": "12.11\n",
+    "etc/timezone": "Etc/UTC\n",
+    "etc/fstab": "proc /proc proc defaults 0 0\n",
+    "etc/exports": "# one exported folder a line; see exports(5)\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
+    "etc/shells": "/bin/sh\n/bin/bash\n/usr/bin/bash\n",
+    "etc/subuid": "root:100000:65536\n",
+    "etc/subgid": "root:100000:65536\n",
+    "etc/login.defs": """\
+UID_MIN 1000
+UID_MAX 60000
+SYS_UID_MIN 100
+GID_MIN 1000
+GID_MAX 60000
+UMASK 022
+USERGROUPS_ENAB yes
+ENCRYPT_METHOD YESCRYPT
+""",
+    "etc/os-release": """\
+PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
+NAME="Debian GNU/Linux"
+VERSION_ID="12"
+VERSION="12 (bookworm)"
+VERSION_CODENAME=bookworm
+ID=debian
+""",
+    "etc/modprobe.d/pve-blacklist.conf": "# disturbs passthrough\nblacklist nvidiafb\n",
+    "etc/network/interfaces": """\
+auto lo
+iface lo inet loopback
+
+auto vmbr0
+iface vmbr0 inet static
+\taddress {network}
+\tbridge-ports eno1
+\tbridge-stp off
+\tbridge-fd 0
+""",
+    "etc/samba/smb.conf": """\
+# The node's Samba as its distribution ships it: a stand-alone server, home folders, two printer shares.
+[global]
+   workgroup = WORKGROUP
+   log file = /var/log/samba/log.%m
+   max log size = 1000
+   logging = file
+   panic action = /usr/share/samba/panic-action %d
+   server role = standalone server
+   obey pam restrictions = yes
+   unix password sync = yes
+   pam password change = yes
+   map to guest = bad user
+   usershare allow guests = yes
+
+[homes]
+   comment = Home Directories
+   browseable = no
+   read only = yes
+   create mask = 0700
+   directory mask = 0700
+   valid users = %S
+
+[printers]
+   comment = All Printers
+   browseable = no
+   path = /var/tmp
+   printable = yes
+   guest ok = no
+   read only = yes
+   create mask = 0700
+
+[print$]
+   comment = Printer Drivers
+   path = /var/lib/samba/printers
+   browseable = yes
+   read only = yes
+   guest ok = no
+""",
+    "boot/vmlinuz-{kernel}": "the lab's kernel: never started\n",
+    "boot/initrd.img-{kernel}": "the lab's initial ramdisk: never unpacked\n",
+    "sys/module/zfs/parameters/zfs_arc_max": "0\n",
+    "sys/module/zfs/parameters/zfs_arc_min": "0\n",
+    "var/lib/nfs/etab": "",
+    "var/lib/nfs/rmtab": "",
+    "var/lib/nfs/xtab": "",
+}
+
+
+def make(root: Path, hostname: str, address: str) -> None:
+    """Fill an empty folder with a fresh node's root. `address` may have a prefix length; else it is 24."""
+    words = {"host": hostname, "kernel": KERNEL, "machine_id": _machine_id(hostname)}
+    words |= {"address": address.partition("/")[0], "network": address if "/" in address else f"{address}/24"}
+    for folder in (
+        *FOLDERS,
+        f"etc/pve/nodes/{hostname}/lxc",
+        f"etc/pve/nodes/{hostname}/qemu-server",
+        *MODES,
+    ):
+        _folder(root, folder)
+    for name, text in FILES.items():
+        path = root / name.format(**words)
+        _folder(root, str(path.parent.relative_to(root)))
+        _file(path, text.format(**words))
+    _file(root / "etc/passwd", _passwd())
+    _file(root / "etc/group", "".join(f"{name}:x:{gid}:\n" for name, gid in SYSTEM_GROUPS.items()))
+    _file(
+        root / "etc/shadow",
+        "".join(f"{name}:*:19800:0:99999:7:::\n" for name in ("root", *SYSTEM_USERS)),
+        0o640,
+    )
+    for link, target in LINKS.items():
+        (root / link).symlink_to(target.format(**words))
+    for folder, mode in MODES.items():
+        (root / folder).chmod(mode)
+
+
+def units() -> dict[str, dict[str, str]]:
+    """Return the units of a node right after it was started: all active and enabled."""
+    found: dict[str, dict[str, str]] = {}
+    for name in UNITS:
+        sub = "exited" if name in ONESHOT else "running"
+        found[f"{name}.service"] = {"load": "loaded", "active": "active", "sub": sub, "enabled": "enabled"}
+    return found
+
+
+def model(hostname: str) -> dict[str, Any]:
+    """Return the state that on a real node lives in its kernel and its daemons."""
+    return {"hostname": hostname, "disks": {}, "units": units()}
+
+
+def _passwd() -> str:
+    nologin = [
+        f"{name}:x:{uid}:{SYSTEM_GROUPS.get(name, 65534)}:{name}:{home}:/usr/sbin/nologin\n"
+        for name, (uid, home) in SYSTEM_USERS.items()
+    ]
+    return "root:x:0:0:root:/root:/bin/bash\n" + "".join(nologin)
+
+
+def _machine_id(hostname: str) -> str:
+    return hashlib.sha256(f"phoenix lab {hostname}".encode()).hexdigest()[:32]
+
+
+def _folder(root: Path, name: str) -> None:
+    """Make a folder and those above it, readable for all whatever the person's umask."""
+    path = root
+    for part in Path(name).parts:
+        path /= part
+        if not path.exists():
+            path.mkdir()
+            path.chmod(0o755)
+
+
+def _file(path: Path, text: str, mode: int = 0o644) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)

@@ -1,0 +1,72 @@
+"""The stand-in for `modprobe`: shows the options in /etc/modprobe.d, "loads" what a lab node has."""
+
+import os
+import sys
+
+import model
+import zfs_options
+
+KNOWN = ("zfs", "spl", "nfsd")
+_LONG = ("showconfig", "dry-run", "show-config", "quiet", "all")
+FOLDER = "/etc/modprobe.d"
+
+
+def main(argv: list[str]) -> int:
+    options = zfs_options.parse("modprobe", argv, "cnqav", _LONG)
+    if {"c", "showconfig", "show-config"} & {name for name, _ in options.pairs}:
+        for line in configuration():
+            print(line)
+        return 0
+    if not options.rest:
+        model.not_simulated("modprobe", argv)
+    names = options.rest if "a" in options or "all" in options else options.rest[:1]
+    loaded = model.section(model.read(), "modules")
+    missing = [name for name in names if name not in KNOWN and name not in loaded]
+    for name in missing:
+        where = f"/lib/modules/{os.uname().release}"
+        if "q" not in options and "quiet" not in options:
+            print(f"modprobe: FATAL: Module {name} not found in directory {where}", file=sys.stderr)
+    if missing:
+        return 1
+    if "n" not in options and "dry-run" not in options:
+        _load(names)
+    return 0
+
+
+def configuration() -> list[str]:
+    """Return the `options` lines of all files, in the order of the files' names, continuations joined."""
+    lines: list[str] = []
+    folder = model.path(FOLDER)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    for name in names:
+        if name.endswith(".conf"):
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                text = file.read().replace("\\\n", " ")
+            words = [line.split() for line in text.splitlines()]
+            lines += [" ".join(line) for line in words if line[:1] == ["options"] and len(line) > 2]
+    return lines
+
+
+def _load(names: list[str]) -> None:
+    """Remember the modules; a module loaded for the first time takes its parameters from the options."""
+    with model.change() as state:
+        loaded = model.section(state, "modules")
+        for name in names:
+            if name not in loaded:
+                loaded[name] = {}
+                _parameters(name)
+
+
+def _parameters(name: str) -> None:
+    folder = model.path(f"/sys/module/{name}/parameters")
+    os.makedirs(folder, exist_ok=True)
+    values = {"zfs_arc_max": "0", "zfs_arc_min": "0"} if name == "zfs" else {}
+    for line in configuration():
+        module, *settings = line.split()[1:]
+        if module == name:
+            values |= {key: value for key, _, value in (word.partition("=") for word in settings)}
+    for key, value in values.items():
+        place = os.path.join(folder, key)
+        if not os.path.exists(place):
+            with open(place, "w", encoding="utf-8") as file:
+                file.write(value + "\n")

@@ -1,0 +1,60 @@
+"""The stand-in for `wipefs -n`: lists signatures, erases nothing."""
+
+import json
+import os
+import sys
+
+import disks
+import model
+import zfs_options
+from zfs_show import table
+
+
+def main(argv: list[str]) -> int:
+    options = zfs_options.parse("wipefs", argv, "nJ", ("no-act", "json"))
+    if not options.rest:
+        model.not_simulated("wipefs", argv)
+    state = model.read()
+    rows: list[dict[str, str | None]] = []
+    for path in options.rest:
+        device = disks.find(state, path)
+        if device is None:
+            what = "Not a block device" if os.path.exists(model.path(path)) else "No such file or directory"
+            print(f"wipefs: error: {path}: probing initialization failed: {what}", file=sys.stderr)
+            return 1
+        rows += _signatures(device)
+    if "J" in options or "json" in options:
+        print(_json(rows), end="\n" if rows else "")
+    elif rows:
+        cells = [[row[key] or "" for key in rows[0]] for row in rows]
+        print("\n".join(table([[key.upper() for key in rows[0]], *cells], [False] * 5, gap=" ")))
+    return 0
+
+
+def _signatures(device: disks.Device) -> list[dict[str, str | None]]:
+    if not device.size:
+        return []
+    found = device.probe()
+    rows = [
+        _row(
+            device, signature.kind, signature.offset, signature.tags.get("UUID"), signature.tags.get("LABEL")
+        )
+        for signature in found.content
+    ]
+    return rows + [_row(device, kind, offset, None, None) for kind, offset in found.table.offsets]
+
+
+def _row(
+    device: disks.Device, kind: str, offset: int, uuid: str | None, label: str | None
+) -> dict[str, str | None]:
+    return {"device": device.kname, "offset": f"0x{offset:x}", "type": kind, "uuid": uuid, "label": label}
+
+
+def _json(rows: list[dict[str, str | None]]) -> str:
+    if not rows:
+        return ""
+    texts = []
+    for row in rows:
+        lines = [f'         "{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in row.items()]
+        texts.append("{\n" + ",\n".join(lines) + "\n      }")
+    return '{\n   "signatures": [\n      ' + ",".join(texts) + "\n   ]\n}"

@@ -1,0 +1,86 @@
+"""The transport into a lab node: a shell in its sandbox, a log of every act, and faults on demand."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+
+from ..errors import HostError
+from ..process import Broken
+from ..secrets import Text
+from ..transport import Address, Answer
+from ..transport.shell import ShellTransport
+from .faults import Fault, Faults, Sort
+from .node import ACTIONS, LabNode
+
+# A sandbox dies with the thread that started it. Shells are opened in threads that end long before
+# the run does, so they are all started from this one, which ends with the process.
+_starter = ThreadPoolExecutor(1, thread_name_prefix="lab-shells")
+_acts: Counter[Path] = Counter()
+_counting = Lock()
+
+
+class LabTransport(ShellTransport):
+    """A shell in the lab node whose folder is the address's first option."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address, ())
+        self.node = LabNode(Path(address.options[0]))
+        self.faults = Faults(self.node.folder)
+
+    def open(self) -> None:
+        """Enter the node. Raises HostError if it is not up, or refuses."""
+        if self._child is not None:
+            return
+        if not self.node.exists:
+            raise HostError(
+                f"host `{self.address.host}`: the lab node is not up",
+                hint=f"`phoenix lab up {self.address.host}`",
+            )
+        if self.faults.refusing():
+            raise self.unreachable(Broken("Connection refused (a fault of the lab)"))
+        self._argv = tuple(self.node.argv(["sh"], full=self.faults.full_folders()))
+        _starter.submit(super().open).result()
+
+    def act(self, command: str, stdin: Text | None = None) -> Answer:
+        """Run one command, after the faults that are due before it; write it down."""
+        self.open()
+        number = self._next_act()
+        for fault in self.faults.take(number):
+            self._suffer(fault)
+        try:
+            answer = super().act(command, stdin)
+        except HostError:
+            self._write_down(number, command, None)
+            raise
+        self._write_down(number, command, answer.status)
+        return answer
+
+    def _next_act(self) -> int:
+        with _counting:
+            _acts[self.node.folder] += 1
+            return _acts[self.node.folder]
+
+    def _suffer(self, fault: Fault) -> None:
+        match fault.sort:
+            case Sort.KILL:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case Sort.CHANGE:
+                self.node.run(fault.detail)
+            case Sort.HANG:
+                super().act("sleep infinity")
+            case Sort.DROP:
+                # The shell ends without a word, as it does when a cable is pulled and TCP gives up.
+                super().act("kill -9 $$")
+            case _:
+                raise AssertionError(f"{fault} does not happen before an act")
+
+    def _write_down(self, number: int, command: str, status: int | None) -> None:
+        """Append to the log of acts. Never the stdin: that is where secrets travel."""
+        row = {"time": round(time.time(), 3), "n": number, "command": command, "status": status}
+        with (self.node.folder / ACTIONS).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")

@@ -1,0 +1,1 @@
+"""What a run tells: screens for people, documents for programs."""

@@ -1,0 +1,158 @@
+"""Screens for people: signs before colour; data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..inspect.looks import Look, Status
+from ..resource import Change, Effect, Ref, Step
+
+if TYPE_CHECKING:
+    from ..converge.engine import Outcome, Ran
+    from ..converge.plan import Entry, Plan
+
+SIGNS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "same": ("=", "")}
+LONGEST = 96
+
+
+def paint(text: str, colour: str, *, err: bool = False) -> str:
+    """Return the text in colour when the stream is a terminal and NO_COLOR is not set."""
+    stream = sys.stderr if err else sys.stdout
+    plain = not colour or os.environ.get("NO_COLOR") or not stream.isatty()
+    return text if plain else click.style(text, fg=colour)
+
+
+def tell(line: str = "") -> None:
+    """Say a line that is not the verb's data."""
+    click.echo(line, err=True)
+
+
+def plan_lines(plan: Plan, looks: Mapping[Ref, Look], lost: Mapping[str, Exception]) -> Iterator[str]:
+    """Yield the plan as a person reads it."""
+    host = None
+    for entry in plan.entries:
+        if entry.ref.host in lost:
+            continue
+        if entry.ref.host != host:
+            host = entry.ref.host
+            yield paint(host, "cyan")
+        yield from _entry_lines(entry)
+    for name in sorted(lost):
+        yield f"{paint('?', 'magenta')} {lost[name]}"
+    if plan.orphans:
+        yield "made by us, declared no longer (left alone; `--prune` removes them):"
+        yield from (f"  {paint('o', 'yellow')} {ref.full}" for ref in plan.orphans)
+    yield summary(plan, looks)
+
+
+def _entry_lines(entry: Entry) -> Iterator[str]:
+    yield f"  {_sign(entry)} {entry.ref}{_note(entry)}"
+    if not (entry.look.change.creates or entry.look.change.removes):
+        yield from (f"      {line}" for line in change_lines(entry.look.change))
+    for reason in entry.look.reasons:
+        yield f"      {paint('?', 'magenta')} {reason}"
+    for refusal in entry.refusals:
+        yield f"      {paint('!', 'red')} not repaired: {refusal.reason}"
+    for step in entry.steps:
+        yield f"      {paint('$', 'cyan')} {shortened(step.title)}  {_effect(step)}"
+
+
+def _sign(entry: Entry) -> str:
+    change = entry.look.change
+    if entry.look.status is Status.UNKNOWN or (entry.look.status is Status.BLOCKED and entry.look.reasons):
+        return paint("?", "magenta")
+    if entry.refusals and not entry.steps:
+        return paint("!", "red")
+    name = "create" if change.creates else "remove" if change.removes else "change" if change else "same"
+    if entry.look.status is Status.UNHEALTHY:
+        name = "change"
+    return paint(*SIGNS[name])
+
+
+def _note(entry: Entry) -> str:
+    if entry.orphan:
+        return "  declared no longer"
+    if entry.after is not None:
+        return f"  after {entry.after}" + ("" if entry.look.change else ": looked at again then")
+    if entry.look.status is Status.UNHEALTHY:
+        return "  the state is right, but using it fails"
+    return "  could not tell" if entry.look.status is Status.UNKNOWN else ""
+
+
+def change_lines(change: Change) -> Iterator[str]:
+    """Yield one line for each attribute: `name: actual → desired`."""
+    for name, (actual, desired, relation) in change.attributes.items():
+        arrow = "→" if relation == "==" else f"should be {relation}" if relation else "→"
+        yield f"{name}: {shown(actual)} {arrow} {shown(desired)}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return "(nothing)"
+    if isinstance(value, str):
+        return value or '""'
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items()) or "(nothing)"
+    if isinstance(value, Collection):
+        return ", ".join(shown(inner) for inner in value) or "(nothing)"
+    return str(value)
+
+
+def shortened(text: str) -> str:
+    """Return a command that fits a line; `render` and `--json` have it whole."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _effect(step: Step) -> str:
+    colour = {Effect.HOT: "", Effect.RELOAD: "", Effect.RESTART: "yellow", Effect.REBOOT: "red"}[step.effect]
+    words = f"[{step.effect}]" if not step.destroys else f"[{step.effect}; destroys {step.destroys}]"
+    return paint(words, "red" if step.destroys else colour)
+
+
+def summary(plan: Plan, looks: Mapping[Ref, Look]) -> str:
+    """Return the one line that says it all."""
+    counts = {"to create": 0, "to change": 0, "to remove": 0, "cannot be repaired": 0, "unknown": 0}
+    for entry in plan.entries:
+        change = entry.look.change
+        if entry.look.status is Status.UNKNOWN:
+            counts["unknown"] += 1
+        if entry.refusals:
+            counts["cannot be repaired"] += 1
+        if entry.steps:
+            counts["to create" if change.creates else "to remove" if change.removes else "to change"] += 1
+    said = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    right = sum(look.status is Status.OK for look in looks.values())
+    if not said:
+        return f"{right} resources as declared, nothing to do"
+    effects = [step.effect for entry in plan.entries for step in entry.steps]
+    strongest = f"; strongest effect: {max(effects)}" if effects else ""
+    return f"{said}, {right} as declared{strongest}"
+
+
+def ran_line(ran: Ran) -> str:
+    """Return a line for a step that was run."""
+    sign = paint("✓", "green", err=True) if ran.status == 0 else paint("✗", "red", err=True)
+    return f"  {sign} {ran.ref.host}: {shortened(ran.title)}  ({ran.seconds:.1f} s)"
+
+
+def outcome_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield how an apply ended."""
+    for ref, look in outcome.looks.items():
+        if look.status is Status.OK:
+            continue
+        reason = outcome.stuck.get(ref) or "; ".join(look.reasons)
+        after = f" by {look.blocked_by}" if look.blocked_by else ""
+        yield f"{paint('✗', 'red')} {ref.full}: {look.status.value}{after}{': ' + reason if reason else ''}"
+        yield from (f"    {line}" for line in change_lines(look.change))
+    for ref, reason in outcome.stuck.items():
+        if ref not in outcome.looks:
+            yield f"{paint('✗', 'red')} {ref.full}: {reason}"
+    right = sum(look.status is Status.OK for look in outcome.looks.values())
+    wrong = len(outcome.looks) - right
+    yield f"{len(outcome.ran)} steps run; {right} resources as declared" + (f", {wrong} not" if wrong else "")

@@ -1,0 +1,200 @@
+"""The only place that starts a process, and the only one that reveals a secret: on a stdin.
+
+A `Child` is a process we talk to over its stdin, stdout and stderr for as long as it lives. `run`
+starts one, feeds it, and waits for its end.
+"""
+
+import base64
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .errors import PhoenixError
+from .secrets import Text
+
+CHUNK = 65536
+
+
+class Ended(NamedTuple):
+    """What a finished process left: exit status (negative: killed by that signal), stdout, stderr."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Broken(PhoenixError):
+    """The process went away or did not answer in time; `stderr` is what it said last."""
+
+    def __init__(self, message: str, stderr: bytes = b"") -> None:
+        super().__init__(message)
+        self.stderr = stderr
+
+
+def run(
+    argv: Sequence[str], stdin: Text | None = None, *, timeout: float = 60, env: Mapping[str, str] | None = None
+) -> Ended:
+    """Run a program to its end. Raises Broken when it cannot start or does not end in `timeout` seconds."""
+    child = Child(argv, env=env)
+    child.send(stdin or Text(), close=True)
+    out, err = child.read_to_end(timeout)
+    return Ended(child.wait(5), out, err)
+
+
+def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+    """Run a program on our own terminal and return its exit status: editors, interactive shells."""
+    return subprocess.call(list(argv), env=dict(env) if env is not None else None)
+
+
+class Child:
+    """A running process in a process group of its own, with all three standard streams in our hands."""
+
+    def __init__(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
+        try:
+            self._process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env=dict(env) if env is not None else None,
+            )
+        except OSError as error:
+            raise Broken(f"cannot start `{argv[0]}`: {error.strerror}") from error
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self._stdin, self._stdout, self._stderr = (
+            self._process.stdin.fileno(),
+            self._process.stdout.fileno(),
+            self._process.stderr.fileno(),
+        )
+        for stream in (self._stdin, self._stdout, self._stderr):
+            os.set_blocking(stream, False)
+        self._outgoing = bytearray()
+        self._close_after = False
+        self._closed: set[int] = set()
+
+    def send(self, *parts: bytes | Text, encoded: bool = False, close: bool = False) -> None:
+        """Queue bytes and texts for the child's stdin; `encoded` sends texts as base64 lines."""
+        for part in parts:
+            if isinstance(part, Text):
+                revealed = part.reveal()
+                self._outgoing += base64.encodebytes(revealed) if encoded else revealed
+            else:
+                self._outgoing += part
+        self._close_after = self._close_after or close
+
+    def read_until(self, end: bytes, timeout: float) -> tuple[bytes, bytes]:
+        """Return what stdout and stderr say up to the first `end` line on each, without it.
+
+        Bytes after `end` would belong to an answer nobody asked for yet; the framing never causes
+        them. Raises Broken when a stream ends first or nothing more comes for `timeout` seconds.
+        """
+        wanted = {self._stdout: bytearray(), self._stderr: bytearray()}
+        found: dict[int, bytes] = {}
+        while len(found) < len(wanted):
+            for stream, data in self._move([s for s in wanted if s not in found], timeout, wanted):
+                wanted[stream] += data
+                tail = max(0, len(wanted[stream]) - len(data) - len(end))
+                at = wanted[stream].find(end, tail)
+                if at >= 0:
+                    found[stream] = bytes(wanted[stream][:at])
+        return found[self._stdout], found[self._stderr]
+
+    def read_to_end(self, timeout: float) -> tuple[bytes, bytes]:
+        """Return everything stdout and stderr say until both end."""
+        got = {self._stdout: bytearray(), self._stderr: bytearray()}
+        while left := [s for s in got if s not in self._closed]:
+            for stream, data in self._move(left, timeout, got, at_end_raise=False):
+                got[stream] += data
+        return bytes(got[self._stdout]), bytes(got[self._stderr])
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit status; kills the process group when it does not end in time."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
+        finally:
+            self._close_pipes()
+
+    def kill(self) -> None:
+        """End the whole process group now."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            self._process.kill()
+
+    def close(self, patience: float = 2) -> None:
+        """Close stdin, give the process `patience` seconds to end, then kill it."""
+        self._shut(self._stdin)
+        self.wait(patience)
+
+    def _move(
+        self, wanted: list[int], timeout: float, so_far: Mapping[int, bytearray], *, at_end_raise: bool = True
+    ) -> list[tuple[int, bytes]]:
+        """Write what can be written, read what can be read; the streams and bytes that came."""
+        got: list[tuple[int, bytes]] = []
+        deadline = time.monotonic() + timeout
+        while not got:
+            with selectors.DefaultSelector() as selector:
+                for stream in wanted:
+                    selector.register(stream, selectors.EVENT_READ)
+                if self._outgoing:
+                    selector.register(self._stdin, selectors.EVENT_WRITE)
+                elif self._close_after:
+                    self._shut(self._stdin)
+                events = selector.select(max(0.0, deadline - time.monotonic()))
+            if not events:
+                self.kill()
+                raise Broken(f"no answer for {timeout:g} seconds", bytes(so_far[self._stderr]))
+            for key, _ in events:
+                if key.fd == self._stdin:
+                    self._write()
+                    continue
+                data = os.read(key.fd, CHUNK)
+                if data:
+                    got.append((key.fd, data))
+                elif at_end_raise:
+                    raise Broken("the connection ended", self._last_words(so_far))
+                else:
+                    self._closed.add(key.fd)
+            if self._closed.issuperset(wanted):
+                break
+            wanted = [stream for stream in wanted if stream not in self._closed]
+        return got
+
+    def _write(self) -> None:
+        try:
+            written = os.write(self._stdin, self._outgoing[:CHUNK])
+        except BrokenPipeError:
+            self._outgoing.clear()
+            return
+        del self._outgoing[:written]
+
+    def _last_words(self, so_far: Mapping[int, bytearray]) -> bytes:
+        """What stderr holds when the child has gone: the reason, most often."""
+        words = bytearray(so_far[self._stderr])
+        os.set_blocking(self._stderr, True)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stderr, selectors.EVENT_READ)
+            while selector.select(1) and (data := os.read(self._stderr, CHUNK)):
+                words += data
+        return bytes(words)
+
+    def _shut(self, stream: int) -> None:
+        if stream == self._stdin and self._process.stdin and not self._process.stdin.closed:
+            try:
+                self._process.stdin.close()
+            except BrokenPipeError:
+                return
+
+    def _close_pipes(self) -> None:
+        self._shut(self._stdin)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe and not pipe.closed:
+                pipe.close()

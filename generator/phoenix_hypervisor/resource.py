@@ -1,0 +1,257 @@
+"""What a kind is made of: references, artifacts, steps, changes. Values only, nothing here does anything.
+
+The words are those of docs/concepts.md: a *resource* is one thing of a *kind* on a *host*; failing
+checks report its *drift*; a *step* is one action on the host.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from .secrets import Text
+
+STATE_FOLDER = "/var/lib/phoenix"
+"""Where our own files lie on a node: scripts, and the record of what we made."""
+
+MADE_FOLDER = f"{STATE_FOLDER}/made"
+PENDING_FOLDER = f"{STATE_FOLDER}/pending"
+
+
+class Ref(NamedTuple):
+    """A resource's name: `kind:name` on a host."""
+
+    host: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+    @property
+    def full(self) -> str:
+        """The reference with its host: `host/kind:name`."""
+        return f"{self.host}/{self}"
+
+
+class Effect(IntEnum):
+    """How much a step disturbs, weakest first."""
+
+    HOT = 0
+    """Nobody notices."""
+    RELOAD = 1
+    """A service reads its configuration again; connections stay."""
+    RESTART = 2
+    """A service or a guest is stopped and started."""
+    REBOOT = 3
+    """The node is restarted."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file rendered from a template: a conf file in the host's dialect, or a script."""
+
+    path: str
+    """Absolute path on the host."""
+    template: str
+    """File name in templates/<kind>/."""
+    mode: int = 0o644
+    script: bool = False
+
+
+def script(kind: str, slug: str, template: str) -> Artifact:
+    """Return the artifact of a script of ours: POSIX sh, safe to run at any time by hand."""
+    return Artifact(f"{STATE_FOLDER}/scripts/{kind}/{slug}.sh", template, 0o700, script=True)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action on a host. Exactly one of `argv`, `push` and `execute` says what is done."""
+
+    title: str
+    """What a person reads in the plan: the command, or what the script will do."""
+    argv: tuple[str, ...] = ()
+    push: Artifact | None = None
+    execute: Artifact | None = None
+    """A script: pushed if it differs, then run."""
+    stdin: Text | None = None
+    effect: Effect = Effect.HOT
+    destroys: str = ""
+    """What is lost for good, in words; needs `state: absent` (or `--prune`) and `--allow-destroy`."""
+    once: bool = False
+    """The same step of several resources runs once, after all their others: a reload."""
+    check: str = ""
+    """For a push: shell that must succeed for the new content, which lies at `$candidate`."""
+    pending: str = ""
+    """For a push: the unit that must be reloaded after it. Noted on the host before the file is there
+    and forgotten by `reload`, so a run cut between the two is noticed by the next."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A difference that is said, not repaired: what a person must do."""
+
+    attribute: str
+    reason: str
+
+
+def run(*argv: str, stdin: Text | None = None, effect: Effect = Effect.HOT, destroys: str = "") -> Step:
+    """Return a step that runs one program with these arguments."""
+    import shlex  # noqa: PLC0415
+
+    return Step(shlex.join(argv), argv=argv, stdin=stdin, effect=effect, destroys=destroys)
+
+
+def reload(unit: str) -> Step:
+    """Return the step that makes a service read its configuration again, and start it if it does not run."""
+    act = f"systemctl enable {unit} && systemctl reload-or-restart {unit} && rm -f {PENDING_FOLDER}/{unit}"
+    return Step(f"systemctl reload-or-restart {unit}", argv=("sh", "-c", act), effect=Effect.RELOAD, once=True)
+
+
+def made(kind: str, name: str) -> str:
+    """Return the path of the note that we made a thing whose place cannot carry a mark of ours."""
+    return f"{MADE_FOLDER}/{kind}/{name}"
+
+
+class Difference(NamedTuple):
+    """One attribute that is not as declared; `relation` is what should hold between the two."""
+
+    actual: Any
+    desired: Any
+    relation: str = "=="
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the failing checks of one resource found: attribute → difference."""
+
+    attributes: Mapping[str, Difference] = field(default_factory=dict)
+
+    @property
+    def creates(self) -> bool:
+        """The thing is missing and should be there."""
+        return self._present == (False, True)
+
+    @property
+    def removes(self) -> bool:
+        """The thing is there and should not be."""
+        return self._present == (True, False)
+
+    @property
+    def _present(self) -> tuple[Any, Any] | None:
+        found = self.attributes.get("present")
+        return (found.actual, found.desired) if found else None
+
+    def __contains__(self, attribute: str) -> bool:
+        return attribute in self.attributes
+
+    def __getitem__(self, attribute: str) -> Difference:
+        return self.attributes[attribute]
+
+    def __bool__(self) -> bool:
+        return bool(self.attributes)
+
+
+CREATE = Change({"present": Difference(False, True)})
+"""The change of a thing that is missing."""
+REMOVE = Change({"present": Difference(True, False)})
+"""The change of a thing that is there and should not be."""
+
+
+class Offer(NamedTuple):
+    """A small value a resource provides to others: a path, an endpoint, a share of a GPU."""
+
+    topic: str
+    key: str
+    value: Any = None
+
+
+class Want(NamedTuple):
+    """What a resource consumes: the offer of that topic whose key is `key` or the nearest path above it."""
+
+    topic: str
+    key: str
+    attribute: str
+    """The field that asks for it: where an error points to."""
+    missing: str
+    """What to say when nobody offers it."""
+    rule: str = ""
+    exact: bool = False
+    """Only an offer of that very key will do."""
+    required: bool = True
+    """Whether it is an error when nobody offers it; otherwise it is somebody else's matter then."""
+
+
+class Samples(NamedTuple):
+    """Two declarations of one resource that differ in every changeable attribute, for the contract suite."""
+
+    name: str
+    first: Mapping[str, Any]
+    second: Mapping[str, Any]
+    around: Mapping[str, Any] = {}
+    """Sections that must be declared beside it: what it needs."""
+    repairs: bool = True
+    """Whether drift of its attributes is repaired; some is only reported."""
+
+
+class Kind(BaseModel):
+    """A sort of thing we manage. A subclass in `kinds/<kind>.py` is its model and its pure methods."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+    kind: ClassVar[str] = ""
+    """Set by the registry: the stem of the module's file."""
+    singleton: ClassVar[bool] = False
+    """The section holds the one resource's settings themselves; its name is the host's."""
+    can_be_absent: ClassVar[bool] = True
+
+    name: str
+    state: Literal["present", "absent"] = "present"
+
+    @property
+    def present(self) -> bool:
+        """Whether the resource should exist."""
+        return self.state == "present"
+
+    def needs(self) -> Iterable[str]:
+        """Yield the refs (`kind:name`) on the same host that must be right before this one."""
+        return ()
+
+    def provides(self) -> Iterable[Offer]:
+        """Yield what others may consume."""
+        return ()
+
+    def consumes(self) -> Iterable[Want]:
+        """Yield what must be offered by somebody; each match is also a need."""
+        return ()
+
+    def locks(self) -> Iterable[str]:
+        """Yield what no two steps may hold at once on a host."""
+        return ()
+
+    def artifacts(self) -> Iterable[Artifact]:
+        """Yield the files rendered for this resource, reviewable with `phoenix render`."""
+        return ()
+
+    def converge(self, change: Change) -> Iterator[Step | Refusal]:
+        """Yield what turns the actual into the desired. Runs nothing."""
+        raise NotImplementedError
+
+    def heal(self, probe: str) -> Iterator[Step]:  # noqa: ARG002
+        """Yield what may help when the state is right but that probe fails. Tried once."""
+        return iter(())
+
+    @classmethod
+    def remove(cls, name: str) -> Iterator[Step | Refusal]:
+        """Yield what removes a thing we made that is declared no longer, known by its name only."""
+        raise NotImplementedError
+
+    @classmethod
+    def samples(cls) -> Samples:
+        """Return the declarations the contract suite tries the kind with."""
+        raise NotImplementedError

@@ -1,0 +1,120 @@
+"""Secrets are names. A `Secret` can be passed around freely: whatever prints it prints its name."""
+
+import hashlib
+import hmac
+import secrets as random
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from .errors import SecretError
+
+RUN_KEY = random.token_hex(16)
+"""Drawn anew for each run: the key of the digests by which secrets are compared without being told."""
+
+
+class Store(Protocol):
+    """Where the values of secrets live."""
+
+    def value(self, name: str) -> bytes:
+        """Return the secret's bytes; raises SecretError when there is none."""
+
+
+class Unopened:
+    """The store of a site loaded for review: names only, no values."""
+
+    def value(self, name: str) -> NoReturn:
+        """Refuse: nothing offline needs a value."""
+        raise SecretError(f"secret `{name}` was asked for while no store is open")
+
+
+class Secret:
+    """A named secret. Not a `str`: text of any sort made from it shows `<secret NAME>`."""
+
+    __slots__ = ("_store", "name")
+
+    def __init__(self, name: str, store: Store | None = None) -> None:
+        self.name = name
+        self._store: Store = store or Unopened()
+
+    def reveal(self) -> bytes:
+        """Return the value. Only `process.py` (on its way to a stdin) and this module may call this."""
+        return self._store.value(self.name)
+
+    def trouble(self) -> SecretError | None:
+        """Return why there is no value, or None when there is one."""
+        try:
+            self.reveal()
+        except SecretError as error:
+            return error
+        return None
+
+    def keyed_digest(self, form: Callable[[bytes], str]) -> str:
+        """Return the hex digest sha256(RUN_KEY ":" form(value)), to compare without telling.
+
+        It says nothing to who sees it later. A node computes the same with
+        `printf '%s:%s' KEY FORM | sha256sum`.
+        """
+        return hashlib.sha256(f"{RUN_KEY}:{form(self.reveal())}".encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"<secret {self.name}>"
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(other.name.encode(), self.name.encode())
+
+    def __hash__(self) -> int:
+        return hash(("secret", self.name))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self} cannot be pickled")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _only_a_reference,
+            serialization=core_schema.plain_serializer_function_ser_schema(str),
+        )
+
+
+def _only_a_reference(value: Any) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    raise PydanticCustomError("secret_literal", "a secret must be a reference, never a value: write `!secret NAME`")
+
+
+class Text:
+    """Text for a process's stdin, in parts: plain strings and secrets. Printing it shows names only."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: "str | Secret") -> None:
+        self.parts = parts
+
+    def reveal(self) -> bytes:
+        """Return the bytes with every secret in its place. Only `process.py` may call this."""
+        return b"".join(part.reveal() if isinstance(part, Secret) else part.encode() for part in self.parts)
+
+    @property
+    def has_secret(self) -> bool:
+        """Tell whether any part is a secret."""
+        return any(isinstance(part, Secret) for part in self.parts)
+
+    def __str__(self) -> str:
+        return "".join(str(part) for part in self.parts)
+
+    def __repr__(self) -> str:
+        return f"Text({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Text) and other.parts == self.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)

@@ -1,0 +1,58 @@
+"""The transport over the system's OpenSSH client: its configuration, agents and jump hosts all count."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from ..errors import HostError
+from ..process import Broken
+from . import Address
+from .shell import ShellTransport
+
+HINTS = {
+    "Host key verification failed": "the host's key is not the known one: check that it is the right machine, "
+    "then mend ~/.ssh/known_hosts (`ssh-keygen -R HOST`)",
+    "Permission denied": "the node refused our keys: try `ssh` by hand, check the user and the agent",
+    "Could not resolve hostname": "check `hostname` in inventory/hosts.yaml",
+    "Connection refused": "nothing listens there: check the address, the port, and that sshd runs",
+    "timed out": "the node does not answer: check that it is up and the network between",
+    "No route to host": "the node does not answer: check that it is up and the network between",
+}
+
+
+class SshTransport(ShellTransport):
+    """A shell over one multiplexed ssh connection, which a run that follows shortly may share."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address, _argv(address))
+
+    def unreachable(self, broken: Broken) -> HostError:
+        """Say it with the hint that fits ssh's own words."""
+        said = broken.stderr.decode(errors="replace")
+        # ssh prints a banner of @ signs when a key has changed; the last line that says why is enough
+        error = super().unreachable(broken)
+        error.hint = next((hint for words, hint in HINTS.items() if words in said), "")
+        return error
+
+
+def _argv(address: Address) -> list[str]:
+    argv = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(address.connect_seconds))}"]
+    argv += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
+    argv += ["-o", "ControlMaster=auto", "-o", f"ControlPath={_sockets()}/%C", "-o", "ControlPersist=60"]
+    for option in address.options:
+        argv += ["-o", option]
+    if address.port:
+        argv += ["-p", str(address.port)]
+    if address.username:
+        argv += ["-l", address.username]
+    return [*argv, "--", address.hostname, "exec sudo -n sh" if address.sudo else "exec sh"]
+
+
+def _sockets() -> Path:
+    """A folder of this user's own for the sockets; short, because a socket's path may have 108 bytes."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    folder = Path(runtime) / f"phoenix-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.is_symlink():
+        raise HostError(f"{folder} belongs to somebody else", hint="set XDG_RUNTIME_DIR to a folder of your own")
+    return folder

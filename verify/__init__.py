@@ -1,0 +1,1 @@
+"""How we know: plain pytest and testinfra, one module a kind. `pytest verify/` is the health check."""

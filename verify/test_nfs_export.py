@@ -1,0 +1,74 @@
+"""NFS exports: in our file, in the server's table, and mountable."""
+
+import pytest
+
+from phoenix_hypervisor.dialects import exports
+
+FILES = "grep -sH '' /etc/exports /etc/exports.d/*.exports"
+TABLE = "exportfs -s"
+MOUNT = """\
+into=$(mktemp -d) || exit 9
+trap 'umount "$into" 2>/dev/null; rmdir "$into"' EXIT
+mount -t nfs -o vers=4.2,soft,timeo=50 %s "$into" && ls "$into" >/dev/null
+"""
+
+
+def test_present(host, nfs_export):
+    found = nfs_export.file in _files(host)
+    assert found == nfs_export.present
+
+
+def test_foreign(host, nfs_export):
+    """Nobody else exports the same path to the same client."""
+    others = {name: table.get(nfs_export.path, {}) for name, table in _files(host).items() if name != nfs_export.file}
+    both = {name: sorted(clients.keys() & nfs_export.table.keys()) for name, clients in others.items()}
+    assert {name: clients for name, clients in both.items() if clients} == {}
+
+
+def test_file(host, nfs_export):
+    """What our file says: what the next boot exports."""
+    actual = _files(host)[nfs_export.file].get(nfs_export.path, {})
+    desired = {f"file {client}": options for client, options in nfs_export.table.items()}
+    assert {f"file {client}": options for client, options in actual.items()} == desired
+
+
+def test_served(host, nfs_export):
+    """What the running server exports, but for the clients that others' files name."""
+    table = exports.parse(host.run_expect([0], TABLE).stdout).get(nfs_export.path, {})
+    foreign = {
+        client
+        for name, found in _files(host).items()
+        for client in found.get(nfs_export.path, {})
+        if name != nfs_export.file
+    }
+    actual = {client: options for client, options in table.items() if client not in foreign - nfs_export.table.keys()}
+    assert actual == nfs_export.table
+
+
+def test_service(host, nfs_export):  # noqa: ARG001  (once for each export: it is what they need)
+    actual = {
+        "active": host.run("systemctl is-active nfs-server").stdout.strip(),
+        "enabled": host.run("systemctl is-enabled nfs-server").stdout.strip(),
+    }
+    assert actual == {"active": "active", "enabled": "enabled"}
+
+
+@pytest.mark.probe
+def test_mounts(host, nfs_export):
+    """The node mounts its own export, where its address is among the clients."""
+    if "nfsd" not in host.run_expect([0], "cat /proc/filesystems").stdout.split():
+        pytest.skip("this kernel has no NFS server")
+    address = host.run_expect([0], 'getent ahostsv4 "$(hostname)"').stdout.split()[0]
+    if not exports.covers(nfs_export.table, address):
+        pytest.skip(f"no client of this export is the node's own address {address}")
+    assert host.run(MOUNT, f"{address}:{nfs_export.path}").rc == 0
+
+
+def owned(host):
+    """Paths of our own files."""
+    names = {name: table for name, table in _files(host).items() if name.startswith("/etc/exports.d/phoenix-")}
+    return {path for table in names.values() for path in table}
+
+
+def _files(host):
+    return exports.files(host.run_expect([0, 1, 2], FILES).stdout)
