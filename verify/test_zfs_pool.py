@@ -8,6 +8,18 @@ HEALTH = "zpool list -Hpo name,health"
 LAYOUT = "zpool list -vHP"
 PROPERTIES = f"zpool get -Hpo name,property,value,source {','.join(zfs.POOL_PROPERTIES)}"
 
+# Names of disks hold nothing that a shell would take for its own. One question for all of a pool's disks.
+CONTENTS = """\
+set -e
+for disk in %s; do
+    if [ -e "$disk" ]; then
+        printf 'there\\037'; wipefs -n -J "$disk"; printf '\\037'; lsblk -J -o NAME,TYPE,MOUNTPOINTS "$disk"; printf '\\037'
+    else
+        printf 'missing\\037\\037\\037'
+    fi
+done
+"""
+
 
 def test_present(host, zfs_pool):
     pools = zfs.health(host.run_expect([0], HEALTH).stdout)
@@ -17,7 +29,9 @@ def test_present(host, zfs_pool):
 @pytest.mark.precondition
 def test_disks(host, zfs_pool):
     """Only blank disks may become a pool: no signature, no partition, no mount."""
-    actual = {disk: _contents(host, f"/dev/disk/by-id/{disk}") for disk in zfs_pool.disks}
+    devices = " ".join(f"/dev/disk/by-id/{disk}" for disk in zfs_pool.disks)
+    said = host.run_expect([0], CONTENTS % devices).stdout.split("\x1f")
+    actual = {disk: disks.contents(*said[n * 3 : n * 3 + 3]) for n, disk in enumerate(zfs_pool.disks)}
     assert actual == dict.fromkeys(zfs_pool.disks, disks.BLANK)
 
 
@@ -40,17 +54,12 @@ def test_properties(host, zfs_pool):
 
 def owned(host):
     """Pools that we made: marked on their root dataset."""
-    asked = host.run_expect([0], f"zfs get -Hpo name,property,value,source -d 0 -t filesystem {zfs.POOL_MANAGED}")
+    asked = host.run_expect(
+        [0], f"zfs get -Hpo name,property,value,source -d 0 -t filesystem {zfs.POOL_MANAGED}"
+    )
     marks = zfs.properties(asked.stdout)
     return {name for name, mark in marks.items() if mark[zfs.POOL_MANAGED].source == "local"}
 
 
 def _properties(host, zfs_pool):
     return zfs.properties(host.run_expect([0], PROPERTIES).stdout)[zfs_pool.name]
-
-
-def _contents(host, device):
-    if host.run_expect([0, 1], "test -e %s", device).rc:
-        return disks.MISSING
-    signatures = host.run_expect([0], "wipefs -n -J %s", device).stdout
-    return disks.contents(signatures, host.run_expect([0], "lsblk -J -o NAME,TYPE,MOUNTPOINTS %s", device).stdout)

@@ -99,7 +99,7 @@ class SecretError(PhoenixError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `did you mean X?` for the nearest known word, or an empty string."""
-    import difflib  # noqa: PLC0415  (only needed when something is already wrong)
+    import difflib  # only needed when something is already wrong
 
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else ""

@@ -22,7 +22,11 @@ def _absolute(path: str) -> str:
 
 def _mode(value: object) -> object:
     text = f"{value:o}" if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not 3 <= len(text.lstrip("0") or "000") <= 4 or set(text) - set("01234567"):
+    if (
+        not isinstance(text, str)
+        or not 3 <= len(text.lstrip("0") or "000") <= 4
+        or set(text) - set("01234567")
+    ):
         raise ValueError('must be an octal mode in quotes, like "0750"')
     return text.lstrip("0").rjust(3, "0")
 

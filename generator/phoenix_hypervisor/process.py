@@ -27,7 +27,7 @@ class Ended(NamedTuple):
     stderr: bytes
 
 
-class Broken(PhoenixError):
+class Broken(PhoenixError):  # noqa: N818  (it is what the process is)
     """The process went away or did not answer in time; `stderr` is what it said last."""
 
     def __init__(self, message: str, stderr: bytes = b"") -> None:
@@ -36,18 +36,36 @@ class Broken(PhoenixError):
 
 
 def run(
-    argv: Sequence[str], stdin: Text | None = None, *, timeout: float = 60, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    stdin: Text | None = None,
+    *,
+    timeout: float = 60,
+    env: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run a program to its end. Raises Broken when it cannot start or does not end in `timeout` seconds."""
+    """Run a program to its end. Raises Broken when it cannot start or does not end in `timeout` seconds.
+
+    Whatever happens (a secret that is missing, Ctrl-C), nothing of its process group is left behind.
+    """
+    until = time.monotonic() + timeout
     child = Child(argv, env=env)
-    child.send(stdin or Text(), close=True)
-    out, err = child.read_to_end(timeout)
-    return Ended(child.wait(5), out, err)
+    try:
+        child.send(stdin or Text(), close=True)
+        out, err = child.read_to_end(timeout)
+        status = child.wait(max(0.0, until - time.monotonic()))
+    except BaseException:
+        child.end()
+        raise
+    if child.cut_off:
+        raise Broken(f"did not end in {timeout:g} seconds", err)
+    return Ended(status, out, err)
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     """Run a program on our own terminal and return its exit status: editors, interactive shells."""
-    return subprocess.call(list(argv), env=dict(env) if env is not None else None)
+    try:
+        return subprocess.call(list(argv), env=dict(env) if env is not None else None)
+    except OSError as error:
+        raise Broken(f"cannot start `{argv[0]}`: {error.strerror}") from error
 
 
 class Child:
@@ -65,7 +83,9 @@ class Child:
             )
         except OSError as error:
             raise Broken(f"cannot start `{argv[0]}`: {error.strerror}") from error
-        assert self._process.stdin and self._process.stdout and self._process.stderr
+        assert self._process.stdin
+        assert self._process.stdout
+        assert self._process.stderr
         self._stdin, self._stdout, self._stderr = (
             self._process.stdin.fileno(),
             self._process.stdout.fileno(),
@@ -76,15 +96,20 @@ class Child:
         self._outgoing = bytearray()
         self._close_after = False
         self._closed: set[int] = set()
+        self.cut_off = False
+        """Whether `wait` had to end the process."""
 
     def send(self, *parts: bytes | Text, encoded: bool = False, close: bool = False) -> None:
         """Queue bytes and texts for the child's stdin; `encoded` sends texts as base64 lines."""
+        ready = bytearray()  # all or nothing: a secret that is missing must not leave half a message behind
         for part in parts:
             if isinstance(part, Text):
                 revealed = part.reveal()
-                self._outgoing += base64.encodebytes(revealed) if encoded else revealed
+                ready += base64.encodebytes(revealed) if encoded else revealed
             else:
-                self._outgoing += part
+                ready += part
+        assert not (ready and self._process.stdin and self._process.stdin.closed), "stdin is closed already"
+        self._outgoing += ready
         self._close_after = self._close_after or close
 
     def read_until(self, end: bytes, timeout: float) -> tuple[bytes, bytes]:
@@ -96,7 +121,9 @@ class Child:
         wanted = {self._stdout: bytearray(), self._stderr: bytearray()}
         found: dict[int, bytes] = {}
         while len(found) < len(wanted):
-            for stream, data in self._move([s for s in wanted if s not in found], timeout, wanted):
+            silent_until = time.monotonic() + timeout
+            left = [stream for stream in wanted if stream not in found]
+            for stream, data in self._move(left, silent_until, f"no answer for {timeout:g} seconds", wanted):
                 wanted[stream] += data
                 tail = max(0, len(wanted[stream]) - len(data) - len(end))
                 at = wanted[stream].find(end, tail)
@@ -105,10 +132,11 @@ class Child:
         return found[self._stdout], found[self._stderr]
 
     def read_to_end(self, timeout: float) -> tuple[bytes, bytes]:
-        """Return everything stdout and stderr say until both end."""
+        """Return all that stdout and stderr say until both end. Raises Broken after `timeout` seconds in all."""
+        until, late = time.monotonic() + timeout, f"did not end in {timeout:g} seconds"
         got = {self._stdout: bytearray(), self._stderr: bytearray()}
         while left := [s for s in got if s not in self._closed]:
-            for stream, data in self._move(left, timeout, got, at_end_raise=False):
+            for stream, data in self._move(left, until, late, got, at_end_raise=False):
                 got[stream] += data
         return bytes(got[self._stdout]), bytes(got[self._stderr])
 
@@ -117,6 +145,7 @@ class Child:
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
+            self.cut_off = True
             self.kill()
             return self._process.wait()
         finally:
@@ -129,17 +158,30 @@ class Child:
         except (ProcessLookupError, PermissionError):
             self._process.kill()
 
+    def end(self) -> None:
+        """End the whole process group now and leave nothing of it behind."""
+        self.kill()
+        self.wait(5)
+
     def close(self, patience: float = 2) -> None:
         """Close stdin, give the process `patience` seconds to end, then kill it."""
         self._shut(self._stdin)
         self.wait(patience)
 
     def _move(
-        self, wanted: list[int], timeout: float, so_far: Mapping[int, bytearray], *, at_end_raise: bool = True
+        self,
+        wanted: list[int],
+        deadline: float,
+        late: str,
+        so_far: Mapping[int, bytearray],
+        *,
+        at_end_raise: bool = True,
     ) -> list[tuple[int, bytes]]:
-        """Write what can be written, read what can be read; the streams and bytes that came."""
+        """Write what can be written, read what can be read; the streams and bytes that came.
+
+        Raises Broken with the words `late` when nothing can be done until `deadline`.
+        """
         got: list[tuple[int, bytes]] = []
-        deadline = time.monotonic() + timeout
         while not got:
             with selectors.DefaultSelector() as selector:
                 for stream in wanted:
@@ -151,7 +193,7 @@ class Child:
                 events = selector.select(max(0.0, deadline - time.monotonic()))
             if not events:
                 self.kill()
-                raise Broken(f"no answer for {timeout:g} seconds", bytes(so_far[self._stderr]))
+                raise Broken(late, bytes(so_far[self._stderr]))
             for key, _ in events:
                 if key.fd == self._stdin:
                     self._write()
@@ -160,7 +202,7 @@ class Child:
                 if data:
                     got.append((key.fd, data))
                 elif at_end_raise:
-                    raise Broken("the connection ended", self._last_words(so_far))
+                    raise Broken("the connection ended", self._last_words(so_far, got))
                 else:
                     self._closed.add(key.fd)
             if self._closed.issuperset(wanted):
@@ -176,9 +218,9 @@ class Child:
             return
         del self._outgoing[:written]
 
-    def _last_words(self, so_far: Mapping[int, bytearray]) -> bytes:
+    def _last_words(self, so_far: Mapping[int, bytearray], just_read: list[tuple[int, bytes]]) -> bytes:
         """What stderr holds when the child has gone: the reason, most often."""
-        words = bytearray(so_far[self._stderr])
+        words = so_far[self._stderr] + b"".join(data for stream, data in just_read if stream == self._stderr)
         os.set_blocking(self._stderr, True)
         with selectors.DefaultSelector() as selector:
             selector.register(self._stderr, selectors.EVENT_READ)

@@ -27,7 +27,7 @@ class Home(NamedTuple):
 
 
 def own_folder(name: str) -> Path:
-    """Return our `templates` or `verify` folder: inside the installed package, or beside a checkout's source."""
+    """Return our `templates` or `verify` folder: inside the installed package, or in a checkout."""
     package = Path(__file__).parent
     inside = package / name
     return inside if inside.is_dir() else package.parents[1] / name
@@ -40,7 +40,9 @@ def homes() -> dict[str, Home]:
     for modules, templates, verify in _places():
         for module in sorted(modules.glob("[a-z]*.py")):
             if module.stem in found:
-                raise PhoenixError(f"kind `{module.stem}` is defined twice: {found[module.stem].module} and {module}")
+                raise PhoenixError(
+                    f"kind `{module.stem}` is defined twice: {found[module.stem].module} and {module}"
+                )
             found[module.stem] = Home(module, templates / module.stem, verify / f"test_{module.stem}.py")
     return dict(sorted(found.items()))
 
@@ -62,7 +64,7 @@ def kind(name: str) -> type[Kind]:
 
 def _places() -> Iterator[tuple[Path, Path, Path]]:
     yield Path(__file__).parent / "kinds", own_folder("templates"), own_folder("verify")
-    from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
+    from importlib.metadata import entry_points  # slow to import
 
     for point in entry_points(group=GROUP):
         spec = importlib.util.find_spec(point.value)
@@ -80,7 +82,7 @@ def _load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    import sys  # noqa: PLC0415
+    import sys
 
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -44,23 +44,31 @@ class Renderer:
 
     def text(self, kind: str, artifact: Artifact, resource: Kind | None) -> str:
         """Return an artifact's text. Raises PhoenixError when the template asks for what is not there."""
-        from jinja2 import TemplateError  # noqa: PLC0415
+        from jinja2 import TemplateError
 
         try:
-            return _environment(kind, self._own).get_template(artifact.template).render({kind: resource} if resource else {})
+            return (
+                _environment(kind, self._own)
+                .get_template(artifact.template)
+                .render({kind: resource} if resource else {})
+            )
         except TemplateError as error:
-            line = f" line {error.lineno}" if getattr(error, "lineno", None) else ""
+            number = getattr(error, "lineno", None)
+            line = f" line {number}" if number else ""
             raise PhoenixError(f"template {kind}/{artifact.template}{line}: {error}") from error
 
 
 @cache
 def _environment(kind: str, own: Path | None) -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  (45 ms; a check needs none)
+    # 45 ms to import, and a run that changes nothing renders nothing
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     folders = [registry.homes()[kind].templates]
     if own and (own / kind).is_dir() and (own / kind) != folders[0]:
         folders.insert(0, own / kind)
-    environment = Environment(  # noqa: S701  (shell and conf files, not HTML: each value goes through `q`)
+    # Sandboxed: a template can print a secret's name and never reach its value.
+    environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(folders),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -81,7 +89,9 @@ def render(resources: Iterable[tuple[Ref, Kind]], renderer: Renderer) -> list[Re
             one = Rendered(ref.host, artifact.path, text, artifact.mode, ref.kind, (str(ref),))
             same = found.get((ref.host, artifact.path))
             if same and (same.text, same.mode) != (text, artifact.mode):
-                raise PhoenixError(f"{ref.host}: {artifact.path} is claimed by {same.resources[0]} and by {ref}")
+                raise PhoenixError(
+                    f"{ref.host}: {artifact.path} is claimed by {same.resources[0]} and by {ref}"
+                )
             merged = one._replace(resources=same.resources + one.resources) if same else one
             found[ref.host, artifact.path] = merged
     return [found[key] for key in sorted(found)]
@@ -116,7 +126,9 @@ def write(files: list[Rendered], folder: Path) -> list[str]:
     longer rendered is removed.
     """
     if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
-        raise PhoenixError(f"{folder} holds other files: it is not a folder of `phoenix render`", hint="name a new one")
+        raise PhoenixError(
+            f"{folder} holds other files: it is not a folder of `phoenix render`", hint="name a new one"
+        )
     wanted = tree(files)
     changed = [name for name in differing(files, folder) if name in wanted]
     for name in changed:
@@ -139,7 +151,11 @@ def differing(files: list[Rendered], folder: Path) -> list[str]:
     found = []
     for name, (text, mode) in wanted.items():
         path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text or path.stat().st_mode & 0o777 != mode:
+        if (
+            not path.is_file()
+            or path.read_text(encoding="utf-8") != text
+            or path.stat().st_mode & 0o777 != mode
+        ):
             found.append(name)
     return found + [name for name in _stale(folder, wanted) if (folder / name).is_file()]
 

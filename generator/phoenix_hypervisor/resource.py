@@ -102,7 +102,7 @@ class Refusal:
 
 def run(*argv: str, stdin: Text | None = None, effect: Effect = Effect.HOT, destroys: str = "") -> Step:
     """Return a step that runs one program with these arguments."""
-    import shlex  # noqa: PLC0415
+    import shlex
 
     return Step(shlex.join(argv), argv=argv, stdin=stdin, effect=effect, destroys=destroys)
 
@@ -110,7 +110,9 @@ def run(*argv: str, stdin: Text | None = None, effect: Effect = Effect.HOT, dest
 def reload(unit: str) -> Step:
     """Return the step that makes a service read its configuration again, and start it if it does not run."""
     act = f"systemctl enable {unit} && systemctl reload-or-restart {unit} && rm -f {PENDING_FOLDER}/{unit}"
-    return Step(f"systemctl reload-or-restart {unit}", argv=("sh", "-c", act), effect=Effect.RELOAD, once=True)
+    return Step(
+        f"systemctl reload-or-restart {unit}", argv=("sh", "-c", act), effect=Effect.RELOAD, once=True
+    )
 
 
 def made(kind: str, name: str) -> str:
@@ -157,6 +159,7 @@ class Change:
         return bool(self.attributes)
 
 
+NO_CHANGE = Change()
 CREATE = Change({"present": Difference(False, True)})
 """The change of a thing that is missing."""
 REMOVE = Change({"present": Difference(True, False)})

@@ -6,7 +6,7 @@ import secrets as random
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import SecretError
@@ -73,6 +73,12 @@ class Secret:
     def __hash__(self) -> int:
         return hash(("secret", self.name))
 
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Secret":
+        return self
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{self} cannot be pickled")
 
@@ -83,11 +89,19 @@ class Secret:
             serialization=core_schema.plain_serializer_function_ser_schema(str),
         )
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "description": "a reference, `!secret NAME`"}
+
 
 def _only_a_reference(value: Any) -> Secret:
     if isinstance(value, Secret):
         return value
-    raise PydanticCustomError("secret_literal", "a secret must be a reference, never a value: write `!secret NAME`")
+    raise PydanticCustomError(
+        "secret_literal", "a secret must be a reference, never a value: write `!secret NAME`"
+    )
 
 
 class Text:
@@ -118,3 +132,8 @@ class Text:
 
     def __hash__(self) -> int:
         return hash(self.parts)
+
+
+# Jinja's sandbox, in which templates are rendered, refuses to call what carries this mark.
+for _tells in (Secret.reveal, Secret.keyed_digest, Text.reveal):
+    vars(_tells)["unsafe_callable"] = True

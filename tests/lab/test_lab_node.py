@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+
 from phoenix_hypervisor.cli.lab import lab
 from phoenix_hypervisor.errors import ExitCode, HostError, PhoenixError, UsageError
 from phoenix_hypervisor.lab import sandbox

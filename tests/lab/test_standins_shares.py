@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.lab import transcripts
 
 STANDINS = Path(__file__).resolve().parents[2] / "generator" / "phoenix_hypervisor" / "lab" / "standins"
@@ -64,13 +63,23 @@ class Node:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.state = root / "var/lib/phoenix-lab"
-        for folder in ("var/lib/phoenix-lab", "etc/samba", "etc/systemd/system", "srv", "mnt", "bin", "dev/disk/by-id"):
+        for folder in (
+            "var/lib/phoenix-lab",
+            "etc/samba",
+            "etc/systemd/system",
+            "srv",
+            "mnt",
+            "bin",
+            "dev/disk/by-id",
+        ):
             (root / folder).mkdir(parents=True)
         self.write("/etc/exports", "")
         self.write("/var/lib/nfs/etab", "")
         self.write("/etc/hostname", "pve1\n")
         self.write("/etc/samba/smb.conf", SMB_CONF)
-        self.write("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/usr/sbin/nologin\n")
+        self.write(
+            "/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"
+        )
         self.write("/etc/group", "root:x:0:\nmedia:x:2000:\n")
         self.write("/etc/shadow", "root:*:1:0:99999:7:::\n")
         names = ("smbd", "nmbd", "nfs-server", "ssh")
@@ -81,7 +90,12 @@ class Node:
             # The recorded shell snippets name files of the node by absolute paths.
             each = f'for a; do shift; case $a in /*) a={root}$a;; esac; set -- "$@" "$a"; done'
             self._program(tool, f'{each}; PATH=/usr/bin:/bin exec {tool} "$@"')
-        self.env = {"PATH": f"{root}/bin:/usr/bin:/bin", "PHOENIX_LAB_ROOT": str(root), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+        self.env = {
+            "PATH": f"{root}/bin:/usr/bin:/bin",
+            "PHOENIX_LAB_ROOT": str(root),
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+        }
 
     def _program(self, name: str, line: str) -> None:
         (self.root / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
@@ -163,7 +177,9 @@ def shares_shape(text: str) -> str:
 
 
 def storage_shape(text: str) -> str:
-    text = re.sub(r"^(\tcontent )(.*)$", lambda m: m[1] + ",".join(sorted(m[2].split(","))), text, flags=re.M)
+    text = re.sub(
+        r"^(\tcontent )(.*)$", lambda m: m[1] + ",".join(sorted(m[2].split(","))), text, flags=re.MULTILINE
+    )
     if text.startswith("Volid"):
         # Template files come in the order of their folder.
         text = "".join(sorted(text.splitlines(keepends=True)))
@@ -188,7 +204,10 @@ def replay(node, topic, shape, out_of_scope, before=None):
 
 @pytest.mark.skipif(not transcripts.available(), reason="the recordings are not here")
 def test_shares_behave_as_recorded(node):
-    out_of_scope = {"smbstatus": "not called by anything here", "systemd-analyze": "not called by anything here"}
+    out_of_scope = {
+        "smbstatus": "not called by anything here",
+        "systemd-analyze": "not called by anything here",
+    }
     report = replay(node, "22-shares", shares_shape, out_of_scope)
     assert report.unexpected({}) == {}
     assert report.recorded >= 50
@@ -223,7 +242,11 @@ def test_storages_behave_as_recorded(node):
 
     node.set_model(hostname="pve")
     report = replay(
-        node, "01-storage", storage_shape, {"pvesh": "another stand-in's"}, {25: pool, 30: stop_servers, 60: templates}
+        node,
+        "01-storage",
+        storage_shape,
+        {"pvesh": "another stand-in's"},
+        {25: pool, 30: stop_servers, 60: templates},
     )
     assert report.unexpected(STORAGE_MISSES) == {}
     assert report.recorded >= 80
@@ -238,7 +261,9 @@ def contents(node, name):
 
 
 def test_content_is_written_in_any_order(node):
-    node.ok("pvesm", "add", "dir", "data", "--path", "/srv/data", "--content", "images,rootdir,backup,iso,vztmpl")
+    node.ok(
+        "pvesm", "add", "dir", "data", "--path", "/srv/data", "--content", "images,rootdir,backup,iso,vztmpl"
+    )
     seen = []
     for _ in range(8):
         node.ok("pvesm", "set", "data")
@@ -279,7 +304,18 @@ def pool(node):
 
 
 def test_is_mountpoint_wants_a_mounted_dataset(pool):
-    add = ("pvesm", "add", "dir", "data", "--path", "/tank/data", "--is_mountpoint", "yes", "--content", "iso")
+    add = (
+        "pvesm",
+        "add",
+        "dir",
+        "data",
+        "--path",
+        "/tank/data",
+        "--is_mountpoint",
+        "yes",
+        "--content",
+        "iso",
+    )
     pool.ok("zfs", "unmount", "tank/data")
     assert pool.run(*add) == transcripts.Outcome(
         255,
@@ -319,9 +355,18 @@ def test_zfspool_of_a_missing_pool_is_refused(node):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("add", "zfspool", "aa", "--pool", "t", "--content", "iso"), "storage does not support content type 'iso'"),
-        (("add", "nfs", "aa", "--server", "h", "--export", "x"), "export: invalid format - value does not look"),
-        (("add", "dir", "aa", "--path", "/x", "--sparse", "perhaps"), "type check ('boolean') failed - got 'perhaps'"),
+        (
+            ("add", "zfspool", "aa", "--pool", "t", "--content", "iso"),
+            "storage does not support content type 'iso'",
+        ),
+        (
+            ("add", "nfs", "aa", "--server", "h", "--export", "x"),
+            "export: invalid format - value does not look",
+        ),
+        (
+            ("add", "dir", "aa", "--path", "/x", "--sparse", "perhaps"),
+            "type check ('boolean') failed - got 'perhaps'",
+        ),
         (("add", "dir", "aa", "--path", "/x", "--preallocation", "x"), "in the enumeration 'off, metadata"),
         (("add", "dir", "aa", "--path", "/x", "--nodes", "a_b"), "does not look like a valid node name"),
         (("add", "dir", "aa"), "missing value for required option 'path'"),
@@ -340,7 +385,9 @@ def test_pvesm_refuses(node, words, said):
 
 def test_a_digest_must_be_the_files(node):
     node.ok("pvesm", "add", "dir", "data", "--path", "/srv/data", "--content", "iso")
-    digest = subprocess.run(["sha1sum", node.file("/etc/pve/storage.cfg")], capture_output=True, text=True, check=True)
+    digest = subprocess.run(
+        ["sha1sum", node.file("/etc/pve/storage.cfg")], capture_output=True, text=True, check=True
+    )
     node.ok("pvesm", "set", "data", "--content", "backup", "--digest", digest.stdout.split()[0])
     again = node.run("pvesm", "set", "data", "--content", "iso", "--digest", digest.stdout.split()[0])
     assert "detected modified configuration" in again.stderr
@@ -360,7 +407,10 @@ def test_a_storage_on_the_nodes_own_exports(node):
 
 def test_a_share_as_storage_keeps_its_password_apart(sharing):
     add = ("pvesm", "add", "cifs", "smb", "--server", "127.0.0.1", "--share", "media", "--username", "heads")
-    assert sharing.run(*add, "--password", "wrong").stderr == "create storage failed: storage 'smb' is not online\n"
+    assert (
+        sharing.run(*add, "--password", "wrong").stderr
+        == "create storage failed: storage 'smb' is not online\n"
+    )
     assert not sharing.file("/etc/pve/priv/storage/smb.pw").exists()
     sharing.ok(*add, "--password", "secret-one", "--content", "iso")
     assert sharing.read("/etc/pve/priv/storage/smb.pw") == "password=secret-one\n"
@@ -388,7 +438,11 @@ def test_order_of_exports_is_the_kernels(node):
         ("/srv/b", "10.0.0.9"), ("/srv/b", "10.0.0.0/24"), ("/srv/b", "fe80::/64"), ("/srv/b", "*.lab.test"),
         ("/srv/b", "@grp"), ("/srv/b", "*"), ("/srv/a", "*"), ("/srv/c", "*"),
     ]  # fmt: skip
-    assert [line.split("  ")[0] for line in node.ok("exportfs", "-s").splitlines()[-3:]] == ["/srv/c", "/srv/a", "/srv/b"]
+    assert [line.split("  ")[0] for line in node.ok("exportfs", "-s").splitlines()[-3:]] == [
+        "/srv/c",
+        "/srv/a",
+        "/srv/b",
+    ]
 
 
 def test_a_mistake_drops_the_rest_of_its_file_only(node):
@@ -516,7 +570,11 @@ def test_testparm_leaves_defaults_out(node, typed):
         ("[a]\npath = /x\nnosuch = 1\n", 0, 'Ignoring unknown parameter "nosuch"'),
         ("[a]\npath = /x\nguest ok =\n", 1, "set_variable_helper(): value is not boolean!"),
         ("[a]\npath = /x\ncreate mask = 9\n", 1, "Invalid octal number create mask"),
-        ("[a]\npath = /x\ncase sensitive = maybe\n", 1, "Ignoring invalid value 'maybe' for parameter 'case sensitive'"),
+        (
+            "[a]\npath = /x\ncase sensitive = maybe\n",
+            1,
+            "Ignoring invalid value 'maybe' for parameter 'case sensitive'",
+        ),
         ("[a]\npath = /x\nworkgroup = W\n", 0, "Global parameter workgroup found in service section!"),
         ("[a]\ncomment = x\n", 0, "WARNING: No path in service a - making it unavailable!"),
         ("[a\npath = /x\n", 1, "Error loading services."),
@@ -531,8 +589,13 @@ def test_testparm_complains(node, text, code, said):
 
 
 def test_a_share_named_twice_is_one_share(node):
-    node.write("/etc/samba/smb.conf", "[a]\npath = /srv/a\n[b]\npath = /b\n[A]\npath = /srv/z\nread only = no\n")
-    assert node.ok("testparm", "-s").partition("[a]")[2] == "\n\tpath = /srv/z\n\tread only = No\n\n\n[b]\n\tpath = /b\n"
+    node.write(
+        "/etc/samba/smb.conf", "[a]\npath = /srv/a\n[b]\npath = /b\n[A]\npath = /srv/z\nread only = no\n"
+    )
+    assert (
+        node.ok("testparm", "-s").partition("[a]")[2]
+        == "\n\tpath = /srv/z\n\tread only = No\n\n\n[b]\n\tpath = /b\n"
+    )
 
 
 def test_what_follows_an_include_belongs_to_the_included_share(node):
@@ -544,7 +607,9 @@ def test_what_follows_an_include_belongs_to_the_included_share(node):
 
 
 def test_global_share_parameters_are_defaults(node):
-    node.write("/etc/samba/smb.conf", "[global]\nread only = no\n[a]\npath = /a\n[b]\npath = /b\nread only = yes\n")
+    node.write(
+        "/etc/samba/smb.conf", "[global]\nread only = no\n[a]\npath = /a\n[b]\npath = /b\nread only = yes\n"
+    )
     tail = "\tread only = No\n\n\n[a]\n\tpath = /a\n\n\n[b]\n\tpath = /b\n\tread only = Yes\n"
     assert node.ok("testparm", "-s").endswith(tail)
 
@@ -567,7 +632,7 @@ def test_one_parameter_at_a_time(node):
 @pytest.fixture
 def samba_accounts(monkeypatch):
     monkeypatch.syspath_prepend(str(STANDINS))
-    import samba_accounts  # noqa: PLC0415 - only there while the path is
+    import samba_accounts
 
     yield samba_accounts
     for name in ("samba_accounts", "model"):
@@ -582,7 +647,10 @@ def samba_accounts(monkeypatch):
         ("abc", "a448017aaf21d8525fc10ae87aa6729d"),
         ("message digest", "d9130a8164549fe818874806e1c7014b"),
         ("abcdefghijklmnopqrstuvwxyz", "d79e1c308aa5bbcdeea8ed63df412da9"),
-        ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", "043f8582f241db351ce627e153e7f0e4"),
+        (
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+            "043f8582f241db351ce627e153e7f0e4",
+        ),
         ("1234567890" * 8, "e33b4ddc9c38f2199c3e7b164fcc0536"),
     ],
 )
@@ -597,7 +665,10 @@ def test_the_nt_hash_is_real(node):
 
 def test_samba_accounts(node):
     node.samba_user("heads", "x")
-    assert node.run("smbpasswd", "-s", "other", stdin="y\ny\n").stderr == "Failed to find entry for user other.\n"
+    assert (
+        node.run("smbpasswd", "-s", "other", stdin="y\ny\n").stderr
+        == "Failed to find entry for user other.\n"
+    )
     assert node.run("smbpasswd", "-s", "heads", stdin="y\n").stderr == "Unable to get new password.\n"
     assert node.ok("smbpasswd", "-d", "heads") == "Disabled user heads.\n"
     assert ":[DU         ]:" in node.ok("pdbedit", "-w", "-u", "heads")
@@ -634,7 +705,9 @@ def test_a_broken_configuration_does_not_replace_the_loaded_one(sharing):
     assert sharing.client("heads%secret-one", "ls").exit == 0
     restart = sharing.run("systemctl", "restart", "smbd")
     assert restart.exit == 1
-    assert restart.stderr.startswith("Job for smbd.service failed because the control process exited with error code.")
+    assert restart.stderr.startswith(
+        "Job for smbd.service failed because the control process exited with error code."
+    )
     assert sharing.ok("systemctl", "show", "-p", "ActiveState", "--value", "smbd") == "failed\n"
     assert "NT_STATUS_CONNECTION_REFUSED" in sharing.client("heads%secret-one", "ls").stderr
 
@@ -648,10 +721,12 @@ def test_smbd_on_a_fresh_node_knows_no_share_of_ours(node):
 
 def test_files_travel(sharing):
     sharing.write("/tmp-in", "hello")
-    done = sharing.client("heads%secret-one", 'mkdir d; cd d; put /tmp-in "a b"; get "a b" /tmp-out; ls; cd ..; ls')
+    done = sharing.client(
+        "heads%secret-one", 'mkdir d; cd d; put /tmp-in "a b"; get "a b" /tmp-out; ls; cd ..; ls'
+    )
     assert done.exit == 0
     assert sharing.read("/tmp-out") == "hello"
-    assert re.search(r"^  a b {33}A        5  ", done.stdout, re.M)
+    assert re.search(r"^  a b {33}A        5  ", done.stdout, re.MULTILINE)
     assert "putting file /tmp-in as \\d\\a b (" in done.stderr
     assert sharing.ok("stat", "-c", "%U %G %a %F", "/srv/a/d/a b") == "heads heads 644 regular file\n"
     assert sharing.client("heads%secret-one", 'rm "d/a b"; rmdir d').exit == 0
@@ -661,7 +736,12 @@ def test_files_travel(sharing):
 @pytest.mark.parametrize(
     ("setting", "login", "command", "said"),
     [
-        ("read only = yes", "heads%secret-one", "put /etc/hostname h", "NT_STATUS_ACCESS_DENIED opening remote file \\h"),
+        (
+            "read only = yes",
+            "heads%secret-one",
+            "put /etc/hostname h",
+            "NT_STATUS_ACCESS_DENIED opening remote file \\h",
+        ),
         ("invalid users = heads", "heads%secret-one", "ls", "tree connect failed: NT_STATUS_ACCESS_DENIED"),
         ("valid users = @media", "heads%secret-one", "ls", "tree connect failed: NT_STATUS_ACCESS_DENIED"),
         ("available = no", "heads%secret-one", "ls", "tree connect failed: NT_STATUS_BAD_NETWORK_NAME"),
@@ -691,7 +771,10 @@ def test_write_lists_and_modes_decide_together(sharing):
 
 
 def test_guests(sharing):
-    sharing.write("/etc/samba/smb.conf", "[open]\npath = /srv/a\nguest ok = yes\nbrowseable = no\n[shut]\npath = /srv/a\n")
+    sharing.write(
+        "/etc/samba/smb.conf",
+        "[open]\npath = /srv/a\nguest ok = yes\nbrowseable = no\n[shut]\npath = /srv/a\n",
+    )
     sharing.ok("systemctl", "restart", "smbd")
     assert sharing.run("smbclient", "-N", "//127.0.0.1/open", "-c", "ls").exit == 0
     assert "ACCESS_DENIED" in sharing.run("smbclient", "-N", "//127.0.0.1/shut", "-c", "ls").stdout
@@ -705,7 +788,10 @@ def test_a_login_from_stdin(sharing):
     asked = sharing.run("smbclient", "-U", "heads", "//127.0.0.1/media", "-c", "quit", stdin="secret-one\n")
     assert asked == transcripts.Outcome(0, "Password for [WORKGROUP\\heads]:\n", "")
     sharing.ok("smbpasswd", "-d", "heads")
-    assert sharing.client("heads%secret-one", "quit").stdout == "session setup failed: NT_STATUS_ACCOUNT_DISABLED\n"
+    assert (
+        sharing.client("heads%secret-one", "quit").stdout
+        == "session setup failed: NT_STATUS_ACCOUNT_DISABLED\n"
+    )
 
 
 # systemd
@@ -721,7 +807,9 @@ def test_units_are_told_apart(node):
     node.ok("systemctl", "reload-or-restart", "smbd")
     node.ok("systemctl", "disable", "--now", "smbd")
     assert node.run("systemctl", "is-enabled", "smbd") == transcripts.Outcome(1, "disabled\n", "")
-    assert node.run("systemctl", "mask", "smbd").stderr.endswith("/etc/systemd/system/smbd.service → /dev/null.\n")
+    assert node.run("systemctl", "mask", "smbd").stderr.endswith(
+        "/etc/systemd/system/smbd.service → /dev/null.\n"
+    )
     assert node.run("systemctl", "start", "smbd") == transcripts.Outcome(
         1, "", "Failed to start smbd.service: Unit smbd.service is masked.\n"
     )
@@ -770,7 +858,9 @@ def test_users_come_and_go(node):
     ]
     assert node.file("/home/one").is_dir()
     assert node.run("useradd", "one") == transcripts.Outcome(9, "", "useradd: user 'one' already exists\n")
-    assert node.run("useradd", "-u", "1000", "two") == transcripts.Outcome(4, "", "useradd: UID 1000 is not unique\n")
+    assert node.run("useradd", "-u", "1000", "two") == transcripts.Outcome(
+        4, "", "useradd: UID 1000 is not unique\n"
+    )
     assert node.run("useradd", "-g", "nogrp", "two").exit == 6
     assert node.run("userdel", "two") == transcripts.Outcome(6, "", "userdel: user 'two' does not exist\n")
     node.ok("userdel", "one")
@@ -815,7 +905,9 @@ def test_writers_at_once_lose_nothing(node):
     for number in range(8):
         folder = node.file(f"/srv/d{number}")
         folder.mkdir()
-        commands.append(("pvesm", "add", "dir", f"s{number}", "--path", f"/srv/d{number}", "--content", "iso"))
+        commands.append(
+            ("pvesm", "add", "dir", f"s{number}", "--path", f"/srv/d{number}", "--content", "iso")
+        )
         commands.append(("useradd", "-M", f"user{number}"))
         commands.append(("chown", str(2000 + number), f"/srv/d{number}"))
     line = (sys.executable, "-I", "-S", str(STANDINS))

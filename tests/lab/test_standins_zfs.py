@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.lab import transcripts
 
 STANDINS = Path(__file__).resolve().parents[2] / "generator" / "phoenix_hypervisor" / "lab" / "standins"

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from phoenix_hypervisor.errors import SecretError
 from phoenix_hypervisor.process import Broken, Child, Ended, attach, run
 from phoenix_hypervisor.secrets import Secret, Text

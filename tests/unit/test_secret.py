@@ -11,12 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import jinja2
-import phoenix_hypervisor.secrets
 import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import phoenix_hypervisor.secrets
 from phoenix_hypervisor.errors import SecretError
 from phoenix_hypervisor.process import run
 from phoenix_hypervisor.secrets import RUN_KEY, Secret, Text
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 CANARY = "canary-7f3d"
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import phoenix_hypervisor
 import pyrage
 import pytest
 from click.testing import CliRunner, Result
+
+import phoenix_hypervisor
 from phoenix_hypervisor.cli import secrets as cli
 from phoenix_hypervisor.errors import PhoenixError, SecretError, UsageError
 from phoenix_hypervisor.secretstore import SecretSettings, SiteStore, contents, editing, open_store

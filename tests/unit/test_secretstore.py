@@ -14,15 +14,16 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import phoenix_hypervisor
 import pyrage
 import pytest
+from pydantic import ValidationError
+
+import phoenix_hypervisor
 from phoenix_hypervisor.errors import SecretError
 from phoenix_hypervisor.process import Child, run
 from phoenix_hypervisor.secrets import Secret, Text
 from phoenix_hypervisor.secretstore import SecretSettings, SiteStore, age, contents, open_store, sources
 from phoenix_hypervisor.secretstore.settings import is_name
-from pydantic import ValidationError
 
 CANARY = "canary-7f3d"
 NAME_RULE = "lower case letters, digits, `.`, `_`, `-`, in parts joined by `/`, like samba/heads"

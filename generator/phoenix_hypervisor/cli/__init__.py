@@ -18,7 +18,9 @@ from .. import __version__
 from ..errors import ExitCode, PhoenixError
 
 VERBS = ("init", "validate", "render", "plan", "apply", "verify", "secrets", "lab", "kinds", "exec")
-EPILOG = "Exit status: 0 done or nothing to do, 1 failed, 2 changes pending, 3 could not tell, 64 wrong usage."
+EPILOG = (
+    "Exit status: 0 done or nothing to do, 1 failed, 2 changes pending, 3 could not tell, 64 wrong usage."
+)
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Workplace:
     @cached_property
     def site_folder(self) -> Path:
         """The site's folder: `--site`, or the nearest one upwards."""
-        from ..config.find import find_folder  # noqa: PLC0415
+        from ..config.find import find_folder
 
         return find_folder(self.given_site)
 
@@ -56,7 +58,7 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Say which verb may have been meant."""
-        from ..errors import UsageError, did_you_mean  # noqa: PLC0415
+        from ..errors import UsageError, did_you_mean
 
         if args and args[0] not in VERBS:
             hint = did_you_mean(args[0], VERBS) or "`phoenix --help` lists the verbs"
@@ -65,7 +67,9 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--site", metavar="FOLDER", envvar="PHOENIX_SITE", help="The site; otherwise the nearest folder upwards.")
+@click.option(
+    "--site", metavar="FOLDER", envvar="PHOENIX_SITE", help="The site; otherwise the nearest folder upwards."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say more, round trips among it.")
 @click.version_option(__version__, "-V", "--version", prog_name="phoenix")
 @click.pass_context
@@ -107,6 +111,6 @@ def run(arguments: list[str]) -> int:
 
 
 def _sign() -> str:
-    from ..observe.screen import paint  # noqa: PLC0415
+    from ..observe.screen import paint
 
     return paint("error:", "red", err=True)

@@ -13,16 +13,18 @@ from .options import host_options, verbose_option
 if TYPE_CHECKING:
     from ..converge.engine import Tell
     from ..converge.plan import Plan
-    from ..errors import ExitCode
-    from .work import Work
 
 
 @click.command(short_help="Make the hosts match the files; shows the plan and asks first.")
 @host_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--prune", is_flag=True, help="Remove what we made and is declared no longer.")
-@click.option("--allow-destroy", multiple=True, metavar="REF", help="Agree that this resource's data is destroyed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; implies that nothing is asked.")
+@click.option(
+    "--allow-destroy", multiple=True, metavar="REF", help="Agree that this resource's data is destroyed."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document; implies that nothing is asked."
+)
 @verbose_option
 @click.pass_obj
 def apply(
@@ -42,8 +44,9 @@ def apply(
 
     Exit status: 0 everything is as declared, 1 something failed, 3 could not tell.
     """
-    from ..observe import document, screen  # noqa: PLC0415
-    from .work import Work  # noqa: PLC0415
+    from ..errors import ExitCode
+    from ..observe import document, screen
+    from .work import Work
 
     with Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work:
         work.lock()
@@ -60,7 +63,7 @@ def apply(
         if not (yes or as_json) and not _agreed(found):
             return found.code
         outcome = work.converge(found, _teller(quiet=as_json))
-        code = type(outcome.code).worst([outcome.code, _left(work)])
+        code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
         if as_json:
             click.echo(document.text(document.outcome_document(planned, outcome, code)))
         else:
@@ -71,7 +74,7 @@ def apply(
 
 
 def _agreed(plan: Plan) -> bool:
-    from ..errors import UsageError  # noqa: PLC0415
+    from ..errors import UsageError
 
     stdin = click.get_text_stream("stdin")
     if not stdin.isatty():
@@ -81,15 +84,8 @@ def _agreed(plan: Plan) -> bool:
     return click.confirm(question, err=True)
 
 
-def _left(work: Work) -> ExitCode:
-    """What the outcome's looks do not hold: hosts that could not be reached at all."""
-    from ..errors import ExitCode  # noqa: PLC0415
-
-    return ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK
-
-
 def _teller(*, quiet: bool) -> Tell:
-    from ..observe import screen  # noqa: PLC0415
+    from ..observe import screen
 
     def tell(event: str, facts: Mapping[str, Any]) -> None:
         if quiet:

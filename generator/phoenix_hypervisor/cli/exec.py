@@ -22,14 +22,16 @@ def exec_(workplace: Workplace, hosts: tuple[str, ...], command: tuple[str, ...]
     phoenix exec -- zpool status -x
     phoenix exec --host phoenix -- 'zfs list | head'
     """
-    from ..errors import ExitCode  # noqa: PLC0415
-    from ..inspect.opening import open_site  # noqa: PLC0415
-    from ..observe.screen import paint, tell  # noqa: PLC0415
+    from ..errors import ExitCode
+    from ..inspect.opening import open_site
+    from ..observe.screen import paint, tell
 
     opened = open_site(str(workplace.site_folder), hosts=hosts)
     text = " ".join(command)
     try:
-        answers = opened.fleet.run(lambda host: opened.fleet.transport(host).act(text), opened.fleet.hosts, "exec")
+        answers = opened.fleet.run(
+            lambda host: opened.fleet.transport(host).act(text), opened.fleet.hosts, "exec"
+        )
     finally:
         opened.fleet.close()
     for host, answer in answers.items():

@@ -61,8 +61,8 @@ def init(folder: Path, node: str) -> int:
 
     Files that are already there are not touched: then nothing is written at all.
     """
-    from ..errors import PhoenixError  # noqa: PLC0415
-    from ..observe.screen import tell  # noqa: PLC0415
+    from ..errors import PhoenixError
+    from ..observe.screen import tell
 
     name = folder.resolve().name
     files = {

@@ -9,17 +9,19 @@ import click
 @click.argument("name", required=False)
 def kinds(name: str | None) -> int:
     """List every kind; with NAME, show what it manages, what it leaves alone, and its fields."""
-    import inspect  # noqa: PLC0415
+    import inspect
 
-    from .. import registry  # noqa: PLC0415
-    from ..errors import UsageError, did_you_mean  # noqa: PLC0415
+    from .. import registry
+    from ..errors import UsageError, did_you_mean
 
     if name is None:
         for known in registry.homes():
             click.echo(f"{known:16} {(registry.kind(known).__doc__ or '').splitlines()[0]}")
         return 0
     if name not in registry.homes():
-        raise UsageError(f"no kind `{name}`", hint=did_you_mean(name, registry.homes()) or "`phoenix kinds` lists them")
+        raise UsageError(
+            f"no kind `{name}`", hint=did_you_mean(name, registry.homes()) or "`phoenix kinds` lists them"
+        )
     kind = registry.kind(name)
     click.echo(inspect.cleandoc(kind.__doc__ or ""))
     click.echo()

@@ -52,8 +52,8 @@ def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool) -> None:
     They have the disks their files declare. A node that is there already is kept as it is; disks
     declared since then are put in.
     """
-    from ..lab.faults import Faults  # noqa: PLC0415
-    from ..lab.site import declared_nodes, lab_node  # noqa: PLC0415
+    from ..lab.faults import Faults
+    from ..lab.site import declared_nodes, lab_node
 
     declared = declared_nodes(chosen.site_folder)
     for name in _named(nodes, declared):
@@ -70,7 +70,7 @@ def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool) -> None:
 @click.pass_obj
 def down(chosen: Chosen, nodes: tuple[str, ...]) -> None:
     """Remove lab nodes, with everything on them: all, or those named."""
-    from ..lab.site import existing  # noqa: PLC0415
+    from ..lab.site import existing
 
     there = existing(chosen.site_folder)
     if not there and not nodes:
@@ -85,8 +85,8 @@ def down(chosen: Chosen, nodes: tuple[str, ...]) -> None:
 @click.pass_obj
 def status(chosen: Chosen) -> None:
     """Show lab nodes, their disks, and faults that are set."""
-    from ..lab.faults import Faults  # noqa: PLC0415
-    from ..lab.site import declared_nodes, existing  # noqa: PLC0415
+    from ..lab.faults import Faults
+    from ..lab.site import declared_nodes, existing
 
     there = existing(chosen.site_folder)
     for name in sorted({*declared_nodes(chosen.site_folder), *there}):
@@ -112,7 +112,7 @@ def execute(ctx: click.Context, node: str, command: tuple[str, ...]) -> None:
 
     The exit status is the command's own.
     """
-    from ..lab.site import existing  # noqa: PLC0415
+    from ..lab.site import existing
 
     there = existing(ctx.obj.site_folder)
     name = _named((node,), there)[0]
@@ -128,7 +128,7 @@ def drift(chosen: Chosen, words: tuple[str, ...]) -> None:
 
     Without NAME, list what can be changed. NODE may be left out while there is only one.
     """
-    from ..lab import drift as drifts  # noqa: PLC0415
+    from ..lab import drift as drifts
 
     if words:
         node, names = _node_and_rest(chosen.site_folder, words, drifts.DRIFTS)
@@ -158,7 +158,7 @@ def fault(chosen: Chosen, words: tuple[str, ...]) -> None:
       phoenix lab fault full /etc/exports.d
       phoenix lab fault clear
     """
-    from ..lab.faults import Faults, Sort  # noqa: PLC0415
+    from ..lab.faults import Faults, Sort
 
     if not words:
         _list_faults(chosen.site_folder)
@@ -195,7 +195,7 @@ def _node_and_rest(
     site_folder: Path, words: tuple[str, ...], known: Collection[str]
 ) -> tuple[LabNode, tuple[str, ...]]:
     """Take the node's name off the words; it may be missing while there is only one node."""
-    from ..lab.site import existing  # noqa: PLC0415
+    from ..lab.site import existing
 
     there = existing(site_folder)
     if words[0] in there:
@@ -213,8 +213,8 @@ def _node_and_rest(
 
 
 def _list_faults(site_folder: Path) -> None:
-    from ..lab.faults import MEANING, WORDS, Faults  # noqa: PLC0415
-    from ..lab.site import existing  # noqa: PLC0415
+    from ..lab.faults import MEANING, WORDS, Faults
+    from ..lab.site import existing
 
     heads = {sort: f"{sort} {WORDS[sort]}".rstrip() for sort in MEANING}
     width = max(map(len, heads.values()))
@@ -227,8 +227,8 @@ def _list_faults(site_folder: Path) -> None:
 
 def _fault(node: LabNode, words: tuple[str, ...]) -> tuple[Sort, int, str]:
     """Read a fault from its words."""
-    from ..lab.faults import WORDS, Sort  # noqa: PLC0415
-    from ..lab.sandbox import holds_machine  # noqa: PLC0415
+    from ..lab.faults import WORDS, Sort
+    from ..lab.sandbox import holds_machine
 
     if words[0] not in list(Sort):
         hint = did_you_mean(words[0], Sort) or f"known: {', '.join(Sort)}"

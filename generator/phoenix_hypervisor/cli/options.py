@@ -19,7 +19,9 @@ def host_options(verb: Verb) -> Verb:
         metavar="REF",
         help="Only this resource, like nfs_export:/tank/x; what it needs is checked, not changed.",
     )
-    host = click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only this host (may be given again).")
+    host = click.option(
+        "--host", "hosts", multiple=True, metavar="HOST", help="Only this host (may be given again)."
+    )
     return host(target(verb))
 
 

@@ -11,7 +11,9 @@ from .options import host_options, verbose_option
 @click.command(short_help="Show what differs and exactly what would be run; changes nothing.")
 @host_options
 @click.option("--prune", is_flag=True, help="Plan the removal of what we made and is declared no longer.")
-@click.option("--allow-destroy", multiple=True, metavar="REF", help="Agree that this resource's data is destroyed.")
+@click.option(
+    "--allow-destroy", multiple=True, metavar="REF", help="Agree that this resource's data is destroyed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the screen.")
 @verbose_option
 @click.pass_obj
@@ -32,8 +34,8 @@ def plan(
 
     Exit status: 0 nothing to do, 2 changes pending, 1 something cannot be repaired, 3 could not tell.
     """
-    from ..observe import document, screen  # noqa: PLC0415
-    from .work import Work  # noqa: PLC0415
+    from ..observe import document, screen
+    from .work import Work
 
     with Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work:
         found = work.plan(probes=False)

@@ -10,7 +10,9 @@ from . import Workplace
 
 
 @click.command(short_help="Write every file as it will be on the hosts, for review; offline.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write to (default: build/artifacts).")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to (default: build/artifacts)."
+)
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only this host (may be given again).")
 @click.option("--check", is_flag=True, help="Write nothing; exit 2 when the folder is not current.")
 @click.pass_obj
@@ -20,11 +22,11 @@ def render(workplace: Workplace, out: Path | None, hosts: tuple[str, ...], check
     The manifest lists path, kind, resources, mode and sha256 of each. Secrets are named placeholders.
     Commit the folder and a change of the site shows as a diff; `--check` keeps it current.
     """
-    from .. import render as artifacts  # noqa: PLC0415
-    from ..config import load  # noqa: PLC0415
-    from ..errors import ExitCode  # noqa: PLC0415
-    from ..inspect.fleet import refuse_unknown_hosts  # noqa: PLC0415
-    from ..observe.screen import tell  # noqa: PLC0415
+    from .. import render as artifacts
+    from ..config import load
+    from ..errors import ExitCode
+    from ..inspect.fleet import refuse_unknown_hosts
+    from ..observe.screen import tell
 
     folder = out or workplace.site_folder / "build" / "artifacts"
     site = load(workplace.site_folder)

@@ -36,14 +36,14 @@ class Chosen(Protocol):
 
 def settings_of(site_folder: Path) -> SecretSettings:
     """Return the `secrets:` section of configs/site.yaml."""
-    from ..config import load_settings  # noqa: PLC0415  (it imports every kind)
+    from ..config import load_settings  # it imports every kind
 
     return load_settings(site_folder).secrets
 
 
 def store_of(chosen: Chosen) -> SiteStore:
     """Return the store of the chosen site."""
-    from ..secretstore import open_store  # noqa: PLC0415
+    from ..secretstore import open_store
 
     return open_store(settings_of(chosen.site_folder), chosen.site_folder)
 
@@ -98,7 +98,7 @@ def init(chosen: Chosen) -> None:
 
     With an identity there already, only print the public key.
     """
-    from ..secretstore.age import make_identity  # noqa: PLC0415
+    from ..secretstore.age import make_identity
 
     file = store_of(chosen).file
     if file.identity.exists():
@@ -170,7 +170,7 @@ def edit(chosen: Chosen) -> None:
     They are JSON, NAME to VALUE. What you leave unchanged is not written; an editor that ends with an error
     changes nothing.
     """
-    from ..secretstore import editing  # noqa: PLC0415
+    from ..secretstore import editing
 
     store = store_of(chosen)
     store.file.identities()
@@ -200,13 +200,13 @@ def rekey(chosen: Chosen) -> None:
 
 
 def _drawn(length: int) -> bytes:
-    from ..secretstore.contents import draw  # noqa: PLC0415
+    from ..secretstore.contents import draw
 
     return draw(length).encode()
 
 
 def _value_for(name: str) -> bytes:
-    from ..secretstore.sources import without_newline  # noqa: PLC0415
+    from ..secretstore.sources import without_newline
 
     if sys.stdin.isatty():
         asked = f"value of {name}"

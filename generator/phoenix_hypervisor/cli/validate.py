@@ -16,8 +16,8 @@ def validate(workplace: Workplace) -> int:
 
     Needs no network and no secrets. With -v it lists the resources in the order they converge.
     """
-    from ..config import load  # noqa: PLC0415
-    from ..observe.screen import tell  # noqa: PLC0415
+    from ..config import load
+    from ..observe.screen import tell
 
     site = load(workplace.site_folder)
     for problem in site.warnings:

@@ -28,12 +28,21 @@ def verify(workplace: Workplace, pytest_arguments: tuple[str, ...]) -> int:
 
     Exit status: 0 everything holds, 1 a check failed, 3 could not tell.
     """
-    from .. import process, registry  # noqa: PLC0415
+    from .. import process, registry
 
     own = workplace.site_folder / "verify"
     packaged = registry.own_folder("verify")
     folder = own if own.is_dir() and any(own.glob("test_*.py")) else packaged
-    argv = [sys.executable, "-m", "pytest", "-c", "/dev/null", f"--rootdir={folder.parent}", "-p", "no:cacheprovider"]
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        "/dev/null",
+        f"--rootdir={folder.parent}",
+        "-p",
+        "no:cacheprovider",
+    ]
     argv += [f"--site={workplace.site_folder}", "--import-mode=importlib", str(folder)]
     if workplace.verbose:
         argv.append("-v")

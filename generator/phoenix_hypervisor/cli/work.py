@@ -59,22 +59,24 @@ class Work:
 
     def lock(self) -> None:
         """Take every host's lock for the rest of the run. Raises PhoenixError with who holds it."""
-        from ..errors import PhoenixError  # noqa: PLC0415
+        from ..errors import PhoenixError
 
         self._connecting.join()
         owner = _owner()
-        held = self.fleet.run(lambda host: self.fleet.transport(host).lock(LOCK, owner), self.fleet.hosts, "lock")
+        held = self.fleet.run(
+            lambda host: self.fleet.transport(host).lock(LOCK, owner), self.fleet.hosts, "lock"
+        )
         for host, holder in held.items():
             if holder is not None:
                 raise PhoenixError(
-                    f"host `{host}` is being changed by another run: {holder or 'of somebody who left no name'}",
+                    f"host `{host}` is being changed by another run: {holder}",
                     hint="wait for it; a run that has died frees the lock with its connection",
                 )
 
     def plan(self, *, probes: bool) -> Plan:
         """Inspect, and return the plan for what was found."""
-        from ..converge.plan import build  # noqa: PLC0415
-        from ..inspect.session import inspect  # noqa: PLC0415
+        from ..converge.plan import build
+        from ..inspect.session import inspect
 
         self._connecting.join()
         seen = inspect(self._opened, self._scope, probes=probes, orphans=not self._targets)
@@ -85,7 +87,7 @@ class Work:
 
     def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
         """Carry out a plan: see Engine."""
-        from ..converge.engine import Engine  # noqa: PLC0415
+        from ..converge.engine import Engine
 
         return Engine(self._opened, plan, self.looks, self._consent, tell_event, self._targets_only()).run()
 
@@ -99,7 +101,7 @@ class Work:
                 tell(f"{host}: {trips} round trips")
 
     def _consented(self, prune: bool, destroy: Sequence[str]) -> Consent:
-        from ..converge.plan import Consent  # noqa: PLC0415
+        from ..converge.plan import Consent
 
         return Consent(prune, frozenset(destroy))
 

@@ -11,10 +11,12 @@ from .tree import Tree
 def connect(
     resources: Mapping[Ref, Kind], places: Mapping[Ref, Tree], problems: list[Problem]
 ) -> tuple[dict[Ref, tuple[Ref, ...]], list[Ref]]:
-    """Return what each resource needs, and all refs in order. Adds a problem for what is not there, and for loops."""
+    """Return what each resource needs, and all refs in order; problems for what is not there and for loops."""
     offers: dict[tuple[str, bool], list[tuple[Offer, Ref]]] = {}
     for ref, resource in resources.items():
-        offers.setdefault((ref.host, resource.present), []).extend((offer, ref) for offer in resource.provides())
+        offers.setdefault((ref.host, resource.present), []).extend(
+            (offer, ref) for offer in resource.provides()
+        )
     needs: dict[Ref, tuple[Ref, ...]] = {}
     for ref, resource in resources.items():
         found = [
@@ -32,7 +34,11 @@ def connect(
 
 
 def _named(
-    ref: Ref, resource: Kind, resources: Mapping[Ref, Kind], places: Mapping[Ref, Tree], problems: list[Problem]
+    ref: Ref,
+    resource: Kind,
+    resources: Mapping[Ref, Kind],
+    places: Mapping[Ref, Tree],
+    problems: list[Problem],
 ) -> Iterable[Ref]:
     for text in resource.needs():
         kind, _, name = text.partition(":")
@@ -42,11 +48,17 @@ def _named(
         elif resource.present:
             known = [other.name for other in resources if (other.host, other.kind) == (ref.host, kind)]
             said = "is declared absent" if need in resources else "is not declared on this node"
-            problems.append(Problem(f"{ref}: needs {need}, which {said}", places[ref].place(), did_you_mean(name, known)))
+            problems.append(
+                Problem(f"{ref}: needs {need}, which {said}", places[ref].place(), did_you_mean(name, known))
+            )
 
 
 def _consumed(
-    ref: Ref, resource: Kind, offers: list[tuple[Offer, Ref]], places: Mapping[Ref, Tree], problems: list[Problem]
+    ref: Ref,
+    resource: Kind,
+    offers: list[tuple[Offer, Ref]],
+    places: Mapping[Ref, Tree],
+    problems: list[Problem],
 ) -> Iterable[Ref]:
     for want in resource.consumes():
         found = nearest(want, offers)

@@ -17,7 +17,9 @@ def find_folder(given: str | None, start: Path | None = None) -> Path:
     if given:
         return Path(given).resolve()
     here = (start or Path.cwd()).resolve()
-    return next((folder for folder in (here, *here.parents) if (folder / "configs" / "site.yaml").is_file()), here)
+    return next(
+        (folder for folder in (here, *here.parents) if (folder / "configs" / "site.yaml").is_file()), here
+    )
 
 
 def named(site: Site, text: str) -> list[Ref]:
@@ -27,5 +29,7 @@ def named(site: Site, text: str) -> list[Ref]:
     found = [ref for ref in site.resources if (ref.kind, ref.name) == (kind, name) and host in ("", ref.host)]
     if not found:
         known = [str(ref) for ref in site.resources] + [ref.full for ref in site.resources]
-        raise UsageError(f"no resource `{text}`", hint=did_you_mean(text, known) or "`phoenix validate -v` lists them")
+        raise UsageError(
+            f"no resource `{text}`", hint=did_you_mean(text, known) or "`phoenix validate -v` lists them"
+        )
     return found

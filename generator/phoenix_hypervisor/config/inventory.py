@@ -49,7 +49,9 @@ def _entries(
     path, shown = folder / "inventory" / file, f"inventory/{file}"
     if not path.is_file():
         if required:
-            problems.append(Problem(f"{shown} is missing", Where(shown, 1, 1), "it says how the nodes are reached"))
+            problems.append(
+                Problem(f"{shown} is missing", Where(shown, 1, 1), "it says how the nodes are reached")
+            )
         return {}, {}
     tree = read(path, shown, problems)
     if tree is None:

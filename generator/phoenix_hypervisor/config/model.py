@@ -72,7 +72,7 @@ class InventoryEntry(Section):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     username: str | None = None
     groups: list[str] = []
-    data: "Reach" = Field(default_factory=lambda: Reach())
+    data: "Reach" = Field(default_factory=dict, validate_default=True)
 
 
 class Reach(Section):

@@ -84,5 +84,8 @@ def _owners(site: Site) -> Iterator[Problem]:
         other = seen.setdefault((ref.host, ref.kind, path), str(ref))
         if other != str(ref):
             yield Problem(
-                f"{ref}: `{path}` already belongs to {other}", site.place(ref, "path"), "one path, one owner", "V-29"
+                f"{ref}: `{path}` already belongs to {other}",
+                site.place(ref, "path"),
+                "one path, one owner",
+                "V-29",
             )

@@ -132,7 +132,9 @@ def _trees(folder: Path, part: str, problems: list[Problem], store: Store | None
             )
             continue
         if path.stem in found:
-            problems.append(Problem(f"`{path.stem}` is there twice, as .yaml and .json", Where(str(path), 1, 1)))
+            problems.append(
+                Problem(f"`{path.stem}` is there twice, as .yaml and .json", Where(str(path), 1, 1))
+            )
         tree = read(path, f"configs/{part}/{path.name}", problems, store)
         if tree is not None and isinstance(tree.value, dict):
             found[path.stem] = tree
@@ -144,7 +146,9 @@ def _trees(folder: Path, part: str, problems: list[Problem], store: Store | None
 def _refuse_guests(folder: Path, problems: list[Problem]) -> None:
     for path in sorted((folder / "configs" / "guests").glob("*.yaml")):
         place = Where(f"configs/guests/{path.name}", 1, 1)
-        problems.append(Problem("guests are not managed by this version", place, "move the file out of configs/"))
+        problems.append(
+            Problem("guests are not managed by this version", place, "move the file out of configs/")
+        )
 
 
 def _layers(
@@ -177,7 +181,9 @@ def _sections(node: Node, problems: list[Problem]) -> Iterator[tuple[Ref, Tree]]
         if key not in kinds:
             hint = did_you_mean(key, [*kinds, *NodeHead.model_fields])
             problems.append(
-                Problem(f"unknown key `{key}`", section.key, hint or f"sections are kinds: {', '.join(kinds)}")
+                Problem(
+                    f"unknown key `{key}`", section.key, hint or f"sections are kinds: {', '.join(kinds)}"
+                )
             )
         elif not isinstance(section.value, dict):
             problems.append(Problem(f"`{key}` must hold settings", section.key))

@@ -104,6 +104,7 @@ class _Reader:
             return Tree(self._mapping(node), where, key)
         if isinstance(node, SequenceNode):
             return Tree([self.tree(child) for child in node.value], where, key)
+        assert isinstance(node, ScalarNode)
         return Tree(self._scalar(node, where), where, key)
 
     def _mapping(self, node: MappingNode) -> dict[str, Tree]:
@@ -116,12 +117,20 @@ class _Reader:
             key = str(key_node.value)
             if key == "<<":
                 self._problems.append(
-                    Problem("`<<` is not supported", place, "put what is shared into a profile (configs/profiles/)")
+                    Problem(
+                        "`<<` is not supported",
+                        place,
+                        "put what is shared into a profile (configs/profiles/)",
+                    )
                 )
             elif key in mapping:
                 first = mapping[key].key
                 self._problems.append(
-                    Problem(f"`{key}` stands here twice", place, f"the first is at line {first.line if first else '?'}")
+                    Problem(
+                        f"`{key}` stands here twice",
+                        place,
+                        f"the first is at line {first.line if first else '?'}",
+                    )
                 )
             else:
                 mapping[key] = self.tree(value_node, place)
@@ -144,12 +153,14 @@ class _Reader:
 
 def _json_values(tree: Tree, text: str, shown: str, problems: list[Problem]) -> Tree | None:
     """Take the places from the YAML reading and the values from the JSON reader."""
-    import json  # noqa: PLC0415
+    import json
 
     try:
         return _zip(tree, json.loads(text))
     except json.JSONDecodeError as error:
-        problems.append(Problem(f"not readable as JSON: {error.msg}", Where(shown, error.lineno, error.colno)))
+        problems.append(
+            Problem(f"not readable as JSON: {error.msg}", Where(shown, error.lineno, error.colno))
+        )
         return None
 
 

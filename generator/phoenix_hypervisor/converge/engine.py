@@ -96,13 +96,17 @@ class Engine:
         return self.outcome
 
     def _converge_host(self, host: str) -> None:
-        orphans = [entry for entry in self._plan.entries if entry.orphan and entry.ref.host == host and entry.steps]
+        orphans = [
+            entry for entry in self._plan.entries if entry.orphan and entry.ref.host == host and entry.steps
+        ]
         self.outcome.stuck.update(self._carry_out(host, orphans))
         tries: dict[Ref, int] = {}
         while ready := self._ready(host, tries):
             before = {entry.ref: entry.look for entry in ready}
             failed = self._carry_out(host, ready)
-            unsettled = [r for r, look in self.outcome.looks.items() if r.host == host and look.status is not Status.OK]
+            unsettled = [
+                r for r, look in self.outcome.looks.items() if r.host == host and look.status is not Status.OK
+            ]
             self._look_again(unsettled)
             for ref, look in before.items():
                 tries[ref] = tries.get(ref, 0) + 1
@@ -119,9 +123,15 @@ class Engine:
             if ref.host != host or not due or (look.status is Status.UNHEALTHY and tries.get(ref)):
                 continue
             entry = planned(self._opened.site, look, self._consent)
-            beyond = [step for step in entry.steps if step.effect > limit or step.destroys and step.destroys not in self._announced]
+            beyond = [
+                step
+                for step in entry.steps
+                if step.effect > limit or (step.destroys and step.destroys not in self._announced)
+            ]
             if beyond:
-                self.outcome.stuck[ref] = f"would need a step the plan did not announce: {beyond[0].title}: run again"
+                self.outcome.stuck[ref] = (
+                    f"would need a step the plan did not announce: {beyond[0].title}: run again"
+                )
             elif entry.steps:
                 ready.append(entry)
             elif entry.refusals:
@@ -166,7 +176,9 @@ class Engine:
         return status == 0
 
     def _look_again(self, refs: Collection[Ref], *, fresh: bool = False) -> None:
-        known = {} if fresh else {ref: look for ref, look in self.outcome.looks.items() if ref not in set(refs)}
+        known = (
+            {} if fresh else {ref: look for ref, look in self.outcome.looks.items() if ref not in set(refs)}
+        )
         seen = inspect(self._opened, refs, probes=True, known=known).looks()
         self.outcome.looks.update(seen)
 
@@ -178,7 +190,9 @@ class Engine:
             return
         same = look.change == before.change and look.status is before.status
         if failure or same or tries >= TRIES:
-            self.outcome.stuck[ref] = failure or "; ".join(look.reasons) or "the same difference is there after its steps"
+            self.outcome.stuck[ref] = (
+                failure or "; ".join(look.reasons) or "the same difference is there after its steps"
+            )
             self._tell("stuck", {"ref": ref, "reason": self.outcome.stuck[ref]})
 
     def _host_lost(self, host: str) -> None:

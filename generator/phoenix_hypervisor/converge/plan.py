@@ -118,7 +118,9 @@ def _allowed(look: Look, wanted: list[Step | Refusal], consent: Consent, *, decl
     refusals = [refusal for refusal in wanted if isinstance(refusal, Refusal)]
     lost = [step.destroys for step in steps if step.destroys]
     if lost and not (declared_absent and consent.to_destroy(look.ref)):
-        refusals.append(Refusal("present", f"would destroy {', '.join(lost)}: needs `--allow-destroy {look.ref}`"))
+        refusals.append(
+            Refusal("present", f"would destroy {', '.join(lost)}: needs `--allow-destroy {look.ref}`")
+        )
         return Entry(look.ref, look, (), tuple(refusals))
     return Entry(look.ref, look, steps, tuple(refusals))
 

@@ -1,4 +1,4 @@
-"""How a step is carried out: the shell commands behind pushing a file, running a script, running a program."""
+"""How a step is carried out: the shell behind pushing a file, running a script, running a program."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def push(artifact: Artifact, text: str, *, check: str = "", pending: str = "") -
         f"candidate=$(mktemp {path}.XXXXXX)",
         "trap 'rm -f \"$candidate\"' EXIT",
         'cat >"$candidate"',
-        f'[ "$(digest "$candidate")" = {digest} ] || {{ echo "{artifact.path}: came only in part" >&2; exit 1; }}',
+        f'[ "$(digest "$candidate")" = {digest} ] || {{ echo "the file came only in part" >&2; exit 1; }}',
         *([f"( {check} )"] if check else []),
         f'chmod {mode} "$candidate"; sync "$candidate"',
         *([f"mkdir -p {PENDING_FOLDER}; : >{PENDING_FOLDER}/{pending}"] if pending else []),

@@ -8,18 +8,24 @@ MISSING = "missing"
 
 
 @cache
-def contents(wipefs: str, lsblk: str) -> str:
-    """Return `blank`, or what is on the disk, from both tools' JSON (either may be empty text)."""
-    found = [_signature(entry) for entry in (json.loads(wipefs) if wipefs.strip() else {}).get("signatures", [])]
+def contents(there: str, wipefs: str, lsblk: str) -> str:
+    """Return `missing`, `blank`, or what is on the disk, from both tools' JSON (either may be empty text)."""
+    if there == MISSING:
+        return MISSING
+    found = [
+        _signature(entry) for entry in (json.loads(wipefs) if wipefs.strip() else {}).get("signatures", [])
+    ]
     for device in (json.loads(lsblk) if lsblk.strip() else {}).get("blockdevices", []):
         found += _in_use(device)
     return ", ".join(dict.fromkeys(found)) or BLANK
 
 
 def _signature(entry: dict[str, str | None]) -> str:
-    kind = {"gpt": "a partition table (gpt)", "dos": "a partition table (dos)", "PMBR": "a partition table (gpt)"}.get(
-        entry["type"] or "", entry["type"] or "something unknown"
-    )
+    kind = {
+        "gpt": "a partition table (gpt)",
+        "dos": "a partition table (dos)",
+        "PMBR": "a partition table (gpt)",
+    }.get(entry["type"] or "", entry["type"] or "something unknown")
     if kind == "zfs_member":
         return f"part of the ZFS pool '{entry.get('label') or 'without a name'}'"
     return f"{kind} '{entry['label']}'" if entry.get("label") else kind

@@ -98,14 +98,14 @@ def _unescape(path: str) -> str:
 
 def slug(path: str) -> str:
     """Return a file name for a path, different for different paths: `/a/b-c` is `a.b-c`."""
-    from urllib.parse import quote  # noqa: PLC0415
+    from urllib.parse import quote
 
     return ".".join(quote(part, safe="").replace(".", "%2E") for part in path.strip("/").split("/"))
 
 
 def covers(clients: Iterable[str], address: str) -> bool:
     """Tell whether an IPv4 or IPv6 address is among clients given as `*`, addresses or networks."""
-    import ipaddress  # noqa: PLC0415
+    import ipaddress
 
     for client in clients:
         if client == "*":

@@ -33,8 +33,8 @@ def sections(text: str) -> Sections:
     """Read smb.conf text or testparm's output into section → parameter → value; names in lower case."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
-    for line in text.replace("\\\n", "").splitlines():
-        line = line.strip()
+    for raw in text.replace("\\\n", "").splitlines():
+        line = raw.strip()
         if not line or line[0] in "#;":
             continue
         if line.startswith("["):
@@ -76,6 +76,6 @@ def nt_hash(password: bytes) -> str:
 
     MD4 is what the protocol has ([MS-NLMP] 3.3.1); Python's own hashlib lost it with OpenSSL 3.
     """
-    from Crypto.Hash import MD4  # noqa: PLC0415, S413  (pycryptodome; needed for this one protocol)
+    from Crypto.Hash import MD4
 
     return MD4.new(password.decode("utf-8").encode("utf-16-le")).hexdigest().upper()

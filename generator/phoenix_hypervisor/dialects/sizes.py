@@ -17,7 +17,7 @@ def parse(value: object) -> int:
     if not found:
         raise ValueError("must be a size like `800G`, `1.5T` or a number of bytes")
     number, unit = found[1], (found[2] or "B").upper()
-    factor = 1024 ** UNITS.index(unit)
+    factor: int = 1024 ** UNITS.index(unit)
     whole, _, fraction = number.partition(".")
     return int(whole) * factor + (int(fraction) * factor // 10 ** len(fraction) if fraction else 0)
 

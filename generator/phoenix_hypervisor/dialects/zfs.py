@@ -15,7 +15,9 @@ MANAGED = "phoenix:managed"
 POOL_MANAGED = "phoenix:pool"
 """The same for a pool, on its root dataset."""
 
-SIZES = frozenset({"recordsize", "quota", "refquota", "reservation", "refreservation", "special_small_blocks"})
+SIZES = frozenset(
+    {"recordsize", "quota", "refquota", "reservation", "refreservation", "special_small_blocks"}
+)
 ALIASES = {
     ("xattr", "sa"): "on",
     ("acltype", "posixacl"): "posix",
@@ -89,7 +91,7 @@ def properties(text: str) -> Mapping[str, Mapping[str, Setting]]:
 @cache
 def health(text: str) -> Mapping[str, str]:
     """Read `zpool list -Hpo name,health` into pool → health."""
-    return dict(line.split("\t")[:2] for line in text.splitlines())  # type: ignore[misc]  # two columns
+    return {name: state for name, state, *_ in (line.split("\t") for line in text.splitlines())}
 
 
 @cache

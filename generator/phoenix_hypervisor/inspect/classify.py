@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
+from testinfra.backend.base import CommandResult
 
 from ..errors import PhoenixError
 from ..resource import Difference, Ref
@@ -14,7 +15,6 @@ from .looks import Finding, Verdict
 UNKNOWN = "phoenix_unknown"
 """The user property that marks a report as `could not tell`; it survives xdist and lands in JUnit XML."""
 MISSING_TOOL = 127
-NOT_SIMULATED = 70
 
 
 class Comparison(NamedTuple):
@@ -25,7 +25,9 @@ class Comparison(NamedTuple):
     desired: Any
 
 
-def classify(item: pytest.Item, ref: Ref, call: pytest.CallInfo[None], compared: Comparison | None) -> Finding:
+def classify(
+    item: pytest.Item, ref: Ref, call: pytest.CallInfo[None], compared: Comparison | None
+) -> Finding:
     """Return the finding for a finished setup or call phase."""
     check = item.name.partition("[")[0].removeprefix("test_")
     probe = item.get_closest_marker("probe") is not None
@@ -34,7 +36,11 @@ def classify(item: pytest.Item, ref: Ref, call: pytest.CallInfo[None], compared:
         return Finding(ref, check, Verdict.HELD, probe=probe)
     if raised.errisinstance(pytest.skip.Exception):
         return Finding(ref, check, Verdict.SKIPPED, str(raised.value), probe=probe)
-    if call.when == "call" and raised.errisinstance(AssertionError) and raised.traceback[-1].path == item.path:
+    if (
+        call.when == "call"
+        and raised.errisinstance(AssertionError)
+        and raised.traceback[-1].path == item.path
+    ):
         differences = _differences(check, compared)
         said = "; ".join(f"{name}: {d.actual!r}, not {d.desired!r}" for name, d in differences.items())
         return Finding(ref, check, Verdict.FAILED, f"{check}: {said}", differences, probe)
@@ -60,11 +66,10 @@ def _why(raised: pytest.ExceptionInfo[BaseException]) -> str:
     if isinstance(raised.value, PhoenixError):
         return raised.value.message
     answer = raised.traceback[-1].frame.f_locals.get("out")
-    status = getattr(answer, "exit_status", None)
-    if status is None:
+    if not isinstance(answer, CommandResult):
         return f"{raised.typename}: {raised.value}"
     command = answer.command.decode(errors="replace")
     said = (answer.stderr or answer.stdout).strip().splitlines()
-    if status == MISSING_TOOL:
+    if answer.exit_status == MISSING_TOOL:
         return f"a tool is missing on the host: {said[-1] if said else command}"
-    return f"`{command}` ended with {status}: {said[-1] if said else 'it said nothing'}"
+    return f"`{command}` ended with {answer.exit_status}: {said[-1] if said else 'it said nothing'}"

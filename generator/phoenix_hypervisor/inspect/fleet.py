@@ -42,7 +42,9 @@ class Fleet:
         self.lost: dict[str, HostError] = {}
         """Hosts that did not answer, with the reason: nothing more is asked of them in this run."""
         inventory = _inventory(declared)
-        chosen = Hosts({name: host for name, host in inventory.hosts.items() if hosts is None or name in hosts})
+        chosen = Hosts(
+            {name: host for name, host in inventory.hosts.items() if hosts is None or name in hosts}
+        )
         self._nornir = Nornir(
             inventory=Inventory(hosts=chosen, groups=inventory.groups, defaults=inventory.defaults),
             config=Config(),
@@ -154,6 +156,6 @@ def refuse_unknown_hosts(names: Collection[str], known: Collection[str]) -> None
     """Raise UsageError for a host that the site does not have."""
     for name in names:
         if name not in known:
-            raise UsageError(f"no host `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}")
-
-
+            raise UsageError(
+                f"no host `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}"
+            )

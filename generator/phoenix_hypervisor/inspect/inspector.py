@@ -6,7 +6,7 @@ before they run, and tells a failed check from one that could not tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,12 @@ class Inspector:
             return
         kinds = [name for name in metafunc.fixturenames if name in registry.homes()]
         probe = metafunc.definition.get_closest_marker("probe") is not None
-        extra = set(metafunc.fixturenames) - set(kinds) - {"host", "request"} - (EXTRA_OF_PROBES if probe else set())
+        extra = (
+            set(metafunc.fixturenames)
+            - set(kinds)
+            - {"host", "request"}
+            - (EXTRA_OF_PROBES if probe else set())
+        )
         if len(kinds) != 1 or extra:
             allowed = "`host`, one argument named after a kind" + (", `feed` and `site`" if probe else "")
             pytest.fail(f"{metafunc.definition.nodeid}: a check takes {allowed}, nothing else", pytrace=False)
@@ -144,14 +149,18 @@ class Inspector:
         if session.config.option.collectonly:
             return
         wanted = [(item, ref) for item in session.items if (ref := self.ref(item)) is not None]
-        hosts = {ref.host for _, ref in wanted} | (set(self.fleet.hosts) if self._owners is not None else set())
+        hosts = {ref.host for _, ref in wanted} | (
+            set(self.fleet.hosts) if self._owners is not None else set()
+        )
         self._hosts = {name: host_of(name, self.fleet) for name in sorted(hosts)}
         calls = {
             (ref.host, item.nodeid): self._caller(item)
             for item, ref in wanted
             if item.get_closest_marker("probe") is None
         }
-        self._speculate({**calls, **{(h, k): self._owner(h, k) for k in self._owners or () for h in self._hosts}})
+        self._speculate(
+            {**calls, **{(h, k): self._owner(h, k) for k in self._owners or () for h in self._hosts}}
+        )
         for kind in self._owners or ():
             self._note_owned(kind)
 
@@ -176,7 +185,7 @@ class Inspector:
             if host not in self.fleet.lost:
                 try:
                     self.owned[host, kind] = set(self._owners[kind](self._hosts[host][0]))
-                except Exception:  # noqa: BLE001, S112, PERF203  (a tool is missing: then we made nothing with it)
+                except Exception:  # noqa: S112  (a tool is missing: then we made nothing with it)
                     continue
 
     def _speculate(self, calls: Mapping[tuple[str, str], Callable[[], object]]) -> None:
@@ -261,7 +270,9 @@ class Inspector:
         """Something needed, directly or not, that this inspection found not to be right."""
         for need in self._site.needs[ref]:
             known = self._known.get(need)
-            if need in self._not_held or (need not in self._resources and known and known.status.value != "ok"):
+            if need in self._not_held or (
+                need not in self._resources and known and known.status.value != "ok"
+            ):
                 return need
             further = self._blocker(need)
             if further:
@@ -274,18 +285,20 @@ class Inspector:
         self._comparison = Comparison(op, left, right)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:  # noqa: ARG002
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:  # noqa: ARG002
         """Forget the comparisons of the check before."""
         self._comparison = None
-        return (yield)
+        yield
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Say what the outcome means: held, failed (drift), or unknown."""
-        report: Any = yield
+        report = yield
         ref = self.ref(item)
         if ref is None or call.when == "teardown" or (call.when == "setup" and call.excinfo is None):
-            return report  # type: ignore[return-value]
+            return report
         finding = classify(item, ref, call, self._comparison)
         if finding.verdict is Verdict.UNKNOWN and (blocker := self._blocker(ref)) is not None:
             report.outcome = "skipped"
@@ -297,7 +310,7 @@ class Inspector:
         self.findings.append(finding)
         if finding.verdict in (Verdict.FAILED, Verdict.UNKNOWN):
             self._not_held.add(ref)
-        return report  # type: ignore[return-value]
+        return report
 
 
 def _stops(call: Callable[[], object]) -> bool:
@@ -306,7 +319,7 @@ def _stops(call: Callable[[], object]) -> bool:
         call()
     except Unanswered:
         return True
-    except Exception:  # noqa: BLE001  (the real run repeats it and says what it means)
+    except Exception:
         return False
     return False
 

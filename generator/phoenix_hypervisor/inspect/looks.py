@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..resource import Change, Difference, Ref
+from ..resource import NO_CHANGE, Change, Difference, Ref
 
 
 class Verdict(Enum):
@@ -48,7 +48,7 @@ class Look:
 
     ref: Ref
     status: Status
-    change: Change = Change()
+    change: Change = NO_CHANGE
     reasons: tuple[str, ...] = ()
     """Why it is unknown or unhealthy, in words."""
     blocked_by: Ref | None = None
@@ -61,7 +61,9 @@ class Look:
         return self.status is not Status.UNKNOWN and not (self.status is Status.BLOCKED and self.reasons)
 
 
-def looks(findings: Iterable[Finding], needs: Mapping[Ref, tuple[Ref, ...]], known: Mapping[Ref, Look]) -> dict[Ref, Look]:
+def looks(
+    findings: Iterable[Finding], needs: Mapping[Ref, tuple[Ref, ...]], known: Mapping[Ref, Look]
+) -> dict[Ref, Look]:
     """Return a look for each resource that has findings. `known` are earlier looks at the others.
 
     `needs` must be in order: what is needed comes before what needs it.
@@ -75,11 +77,7 @@ def looks(findings: Iterable[Finding], needs: Mapping[Ref, tuple[Ref, ...]], kno
             continue
         own = _own(ref, by_ref[ref])
         blocker = next((n for n in needs[ref] if _status(n, found, known) is not Status.OK), None)
-        found[ref] = (
-            own
-            if blocker is None
-            else Look(ref, Status.BLOCKED, own.change, own.reasons, blocker)
-        )
+        found[ref] = own if blocker is None else Look(ref, Status.BLOCKED, own.change, own.reasons, blocker)
     return found
 
 
@@ -104,6 +102,9 @@ def _own(ref: Ref, findings: list[Finding]) -> Look:
     failed = [f for f in findings if f.verdict is Verdict.FAILED]
     if failed:
         return Look(
-            ref, Status.UNHEALTHY, reasons=tuple(f.message for f in failed), probes=tuple(f.check for f in failed)
+            ref,
+            Status.UNHEALTHY,
+            reasons=tuple(f.message for f in failed),
+            probes=tuple(f.check for f in failed),
         )
     return Look(ref, Status.OK)

@@ -34,7 +34,7 @@ class OpenSite:
 
 def open_site(given: str | None, *, start: Path | None = None, hosts: Collection[str] = ()) -> OpenSite:
     """Read a site and make its fleet ready, hosts limited to the named ones. Raises PhoenixError."""
-    from ..secretstore import open_store  # noqa: PLC0415
+    from ..secretstore import open_store
 
     folder = find_folder(given, start)
     store = open_store(load_settings(folder).secrets, folder)

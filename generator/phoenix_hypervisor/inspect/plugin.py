@@ -21,9 +21,13 @@ NAME = "phoenix-inspector"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options to pytest's own."""
     group = parser.getgroup("phoenix", "phoenix: checks of a site's hosts (pytest verify/)")
-    group.addoption("--site", metavar="FOLDER", help="the site; otherwise the nearest folder with configs/site.yaml")
+    group.addoption(
+        "--site", metavar="FOLDER", help="the site; otherwise the nearest folder with configs/site.yaml"
+    )
     group.addoption("--on", action="append", metavar="HOST", help="only this host (may be given again)")
-    group.addoption("--target", action="append", metavar="REF", help="only this resource, like nfs_export:/tank/x")
+    group.addoption(
+        "--target", action="append", metavar="REF", help="only this resource, like nfs_export:/tank/x"
+    )
     group.addoption("--no-probes", action="store_true", help="only look at the state, do not use the things")
 
 
@@ -34,7 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "probe": "uses the thing; runs after the state checks of its resource, not in `plan`",
     }.items():
         config.addinivalue_line("markers", f"{name}: {what}")
-    if config.pluginmanager.hasplugin(NAME) or not any(_is_verify(argument, config) for argument in config.args):
+    if config.pluginmanager.hasplugin(NAME) or not any(
+        _is_verify(argument, config) for argument in config.args
+    ):
         return
     if config.getoption("assertmode", "rewrite") == "plain":
         raise pytest.UsageError("checks need pytest's rewritten asserts: leave out --assert=plain")
@@ -48,12 +54,14 @@ def _is_verify(argument: str, config: pytest.Config) -> bool:
 
 
 def _inspector(config: pytest.Config) -> Inspector:
-    from ..errors import PhoenixError  # noqa: PLC0415
-    from .inspector import Inspector  # noqa: PLC0415
-    from .opening import open_site  # noqa: PLC0415
+    from ..errors import PhoenixError
+    from .inspector import Inspector
+    from .opening import open_site
 
     try:
-        opened = open_site(config.getoption("--site"), start=_start(config), hosts=config.getoption("--on") or ())
+        opened = open_site(
+            config.getoption("--site"), start=_start(config), hosts=config.getoption("--on") or ()
+        )
         refs = opened.scope(config.getoption("--target") or ())
     except PhoenixError as error:
         raise pytest.UsageError(str(error)) from error
@@ -123,4 +131,4 @@ class Telling:
 
 
 def _unknown(report: pytest.TestReport) -> bool:
-    return any(name == "phoenix_unknown" for name, _ in report.user_properties)
+    return report.when != "teardown" and any(name == "phoenix_unknown" for name, _ in report.user_properties)

@@ -1,4 +1,4 @@
-"""Run the inspection from inside the tool: pytest in this very process, quiet, with nothing but our plugin."""
+"""Run the inspection from inside the tool: pytest in this very process, with nothing but our plugin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ from .opening import OpenSite
 _one_at_a_time = threading.Lock()  # pytest keeps state of its own in the process
 _WITHOUT = (
     *("cacheprovider", "capture", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin"),
-    *("setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception", "warnings", "recwarn", "tmpdir"),
+    *(
+        "setuponly",
+        "setupplan",
+        "stepwise",
+        "threadexception",
+        "unraisableexception",
+        "warnings",
+        "recwarn",
+        "tmpdir",
+    ),
 )
 
 
@@ -33,12 +42,20 @@ def inspect(
     known: Mapping[Ref, Look] | None = None,
     orphans: bool = False,
 ) -> Inspector:
-    """Inspect resources and return the inspector with its findings. Raises PhoenixError when pytest itself fails."""
+    """Inspect resources; returns the inspector with its findings. Raises PhoenixError when pytest fails."""
     inspector = Inspector(opened.site, opened.fleet, refs, probes=probes, known=known, orphans=orphans)
     kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
     files = [str(file) for kind in sorted(kinds) if (file := check_file(kind, opened.site.folder)).is_file()]
     said = io.StringIO()
-    arguments = ["-q", "--tb=line", "--no-header", "--no-summary", "--disable-plugin-autoload", "-c", "/dev/null"]
+    arguments = [
+        "-q",
+        "--tb=line",
+        "--no-header",
+        "--no-summary",
+        "--disable-plugin-autoload",
+        "-c",
+        "/dev/null",
+    ]
     arguments += [f"--rootdir={opened.site.folder}", "--import-mode=importlib"]
     arguments += [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
     with _one_at_a_time, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

@@ -92,7 +92,9 @@ class NfsExport(Kind):
     @classmethod
     def samples(cls) -> Samples:
         around = {
-            "zfs_pool": {"tank": {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}},
+            "zfs_pool": {
+                "tank": {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}
+            },
             "zfs_dataset": {"tank/shared": {}},
         }
         first = {"clients": {"10.0.0.0/24": ["rw", "sync", "no_root_squash"]}}

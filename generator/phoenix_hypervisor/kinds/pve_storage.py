@@ -104,10 +104,13 @@ class PveStorage(Kind):
             if name in change:
                 found = change[name]
                 yield Refusal(
-                    name, f"storage `{self.name}` has {name} {found.actual}, not {found.desired}; Proxmox cannot change it"
+                    name,
+                    f"storage `{self.name}` has {name} {found.actual}, not {found.desired}; Proxmox cannot change it",
                 )
                 return
-        changed = [part for name, value in self.options.items() if name in change for part in (f"--{name}", value)]
+        changed = [
+            part for name, value in self.options.items() if name in change for part in (f"--{name}", value)
+        ]
         if changed:
             yield run("pvesm", "set", self.name, *changed)
 
@@ -119,9 +122,23 @@ class PveStorage(Kind):
     @classmethod
     def samples(cls) -> Samples:
         around = {
-            "zfs_pool": {"tank": {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}},
+            "zfs_pool": {
+                "tank": {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}
+            },
             "zfs_dataset": {"tank/iso": {}},
         }
-        first = {"type": "dir", "path": "/tank/iso", "content": ["iso"], "shared": False, "is_mountpoint": True}
-        second = {"type": "dir", "path": "/tank/iso", "content": ["iso", "vztmpl"], "shared": True, "is_mountpoint": False}
+        first = {
+            "type": "dir",
+            "path": "/tank/iso",
+            "content": ["iso"],
+            "shared": False,
+            "is_mountpoint": True,
+        }
+        second = {
+            "type": "dir",
+            "path": "/tank/iso",
+            "content": ["iso", "vztmpl"],
+            "shared": True,
+            "is_mountpoint": False,
+        }
         return Samples("tank-iso", first | {"disable": False}, second | {"disable": True}, around)

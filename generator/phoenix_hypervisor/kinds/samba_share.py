@@ -52,7 +52,7 @@ class SambaShare(Kind):
     force_user: Account | None = None
     force_group: Account | None = None
     comment: Line | None = None
-    options: dict[Parameter, Line] = {}
+    options: dict[Parameter, Line] = Field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -61,7 +61,7 @@ class SambaShare(Kind):
         for field, parameter in SHOWN.items():
             value = getattr(self, field)
             if value is not None:
-                found[parameter] = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+                found[parameter] = str(value) if not isinstance(value, bool) else "yes" if value else "no"
         for name, text in self.options.items():
             found[samba.parameter(name)] = text
         return {name: samba.canonical(name, str(text)) for name, text in found.items()}
@@ -95,7 +95,11 @@ class SambaShare(Kind):
         conf, include = self.artifacts()
         if set(change.attributes) - {"active", "enabled", "loaded"}:
             yield Step(f"write {conf.path}", push=conf, check=CHECK, pending="smbd")
-            yield Step("list our shares in /etc/samba/phoenix.conf, include it in smb.conf", execute=include, once=True)
+            yield Step(
+                "list our shares in /etc/samba/phoenix.conf, include it in smb.conf",
+                execute=include,
+                once=True,
+            )
         yield reload("smbd")
 
     def heal(self, probe: str) -> Iterator[Step]:  # noqa: ARG002  (whichever fails, a reload is what may help)
@@ -114,13 +118,23 @@ class SambaShare(Kind):
     @classmethod
     def samples(cls) -> Samples:
         around = {
-            "zfs_pool": {"tank": {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}},
+            "zfs_pool": {
+                "tank": {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}
+            },
             "zfs_dataset": {"tank/one": {}, "tank/two": {}},
-            "samba_user": {"heads": {"password": Secret("sample/first")}, "tails": {"password": Secret("sample/first")}},
+            "samba_user": {
+                "heads": {"password": Secret("sample/first")},
+                "tails": {"password": Secret("sample/first")},
+            },
         }
         first = {"path": "/tank/one", "valid_users": ["heads"], "read_only": False, "browseable": True}
         first |= {"create_mask": "0660", "directory_mask": "0770", "force_user": "heads", "comment": "one"}
-        second = {"path": "/tank/two", "valid_users": ["heads", "tails"], "read_only": True, "browseable": False}
+        second = {
+            "path": "/tank/two",
+            "valid_users": ["heads", "tails"],
+            "read_only": True,
+            "browseable": False,
+        }
         second |= {"create_mask": "0640", "directory_mask": "0750", "force_user": "tails", "comment": "two"}
         return Samples(
             "media",

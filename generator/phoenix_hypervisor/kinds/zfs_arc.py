@@ -10,7 +10,6 @@ from ..resource import Artifact, Change, Kind, Samples, Step, run, script
 
 CONF = "/etc/modprobe.d/zz-phoenix-zfs_arc.conf"
 """Sorted last: of a parameter that several files set, the kernel takes the last."""
-PARAMETERS = "/sys/module/zfs/parameters"
 
 
 class ZfsArc(Kind):
@@ -34,7 +33,9 @@ class ZfsArc(Kind):
     @property
     def parameters(self) -> dict[str, str]:
         """The module's parameters, in bytes."""
-        return {"zfs_arc_max": str(self.max)} | ({"zfs_arc_min": str(self.min)} if self.min is not None else {})
+        return {"zfs_arc_max": str(self.max)} | (
+            {"zfs_arc_min": str(self.min)} if self.min is not None else {}
+        )
 
     def artifacts(self) -> Iterable[Artifact]:
         yield Artifact(CONF, "modprobe.conf.j2")

@@ -26,7 +26,9 @@ class ZfsDataset(Kind):
     with `--allow-destroy`, and never with children or snapshots.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._:-]*)*$", max_length=255)]
+    name: Annotated[
+        str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._:-]*)*$", max_length=255)
+    ]
     recordsize: Size | None = None
     compression: Compression | None = None
     sync: Literal["standard", "always", "disabled"] | None = None
@@ -151,9 +153,13 @@ class ZfsDataset(Kind):
         full = "room" in change
         if full:
             used = change["room"]
-            yield Refusal("quota", f"quota {used.desired} is below what is used ({used.actual}): make room first")
+            yield Refusal(
+                "quota", f"quota {used.desired} is below what is used ({used.actual}): make room first"
+            )
         changed = [
-            f"{name}={value}" for name, value in self.settings.items() if name in change and not (full and name == "quota")
+            f"{name}={value}"
+            for name, value in self.settings.items()
+            if name in change and not (full and name == "quota")
         ]
         if changed:
             yield run("zfs", "set", *changed, self.name)
@@ -171,16 +177,62 @@ class ZfsDataset(Kind):
     @classmethod
     def samples(cls) -> Samples:
         pool = {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}
-        first = {"recordsize": "128K", "compression": "lz4", "sync": "standard", "quota": "1G", "refquota": "1G"}
-        first |= {"reservation": "1M", "refreservation": "1M", "atime": "off", "relatime": "off", "xattr": "sa"}
+        first = {
+            "recordsize": "128K",
+            "compression": "lz4",
+            "sync": "standard",
+            "quota": "1G",
+            "refquota": "1G",
+        }
+        first |= {
+            "reservation": "1M",
+            "refreservation": "1M",
+            "atime": "off",
+            "relatime": "off",
+            "xattr": "sa",
+        }
         first |= {"acltype": "posixacl", "dnodesize": "auto", "logbias": "latency", "primarycache": "all"}
-        first |= {"secondarycache": "all", "redundant_metadata": "all", "special_small_blocks": "0", "snapdir": "hidden"}
-        first |= {"exec": "on", "setuid": "on", "devices": "on", "mountpoint": "/tank/sample", "canmount": "on"}
+        first |= {
+            "secondarycache": "all",
+            "redundant_metadata": "all",
+            "special_small_blocks": "0",
+            "snapdir": "hidden",
+        }
+        first |= {
+            "exec": "on",
+            "setuid": "on",
+            "devices": "on",
+            "mountpoint": "/tank/sample",
+            "canmount": "on",
+        }
         first |= {"owner": "root", "group": "root", "mode": "0755"}
-        second = {"recordsize": "1M", "compression": "zstd", "sync": "always", "quota": "none", "refquota": "2G"}
-        second |= {"reservation": "2M", "refreservation": "none", "atime": "on", "relatime": "on", "xattr": "off"}
-        second |= {"acltype": "off", "dnodesize": "legacy", "logbias": "throughput", "primarycache": "metadata"}
+        second = {
+            "recordsize": "1M",
+            "compression": "zstd",
+            "sync": "always",
+            "quota": "none",
+            "refquota": "2G",
+        }
+        second |= {
+            "reservation": "2M",
+            "refreservation": "none",
+            "atime": "on",
+            "relatime": "on",
+            "xattr": "off",
+        }
+        second |= {
+            "acltype": "off",
+            "dnodesize": "legacy",
+            "logbias": "throughput",
+            "primarycache": "metadata",
+        }
         second |= {"secondarycache": "none", "redundant_metadata": "most", "special_small_blocks": "4K"}
-        second |= {"snapdir": "visible", "exec": "off", "setuid": "off", "devices": "off", "mountpoint": "/srv/sample"}
-        second |= {"canmount": "noauto", "exact": True}
-        return Samples("tank/sample", first, second, {"zfs_pool": {"tank": pool}})
+        second |= {
+            "snapdir": "visible",
+            "exec": "off",
+            "setuid": "off",
+            "devices": "off",
+            "mountpoint": "/srv/sample",
+        }
+        second |= {"canmount": "noauto"}
+        return Samples("tank/sample", first, second | {"exact": True}, {"zfs_pool": {"tank": pool}})

@@ -64,7 +64,11 @@ class ZfsPool(Kind):
         """The vdevs as `zpool list -v` shows them: disks of a stripe each stand alone."""
         found: list[tuple[str, tuple[str, ...]]] = []
         for vdev in self.vdevs:
-            found += [("stripe", (disk,)) for disk in vdev.disks] if vdev.type == "stripe" else [(vdev.type, vdev.disks)]
+            found += (
+                [("stripe", (disk,)) for disk in vdev.disks]
+                if vdev.type == "stripe"
+                else [(vdev.type, vdev.disks)]
+            )
         return tuple(found)
 
     @property
@@ -107,7 +111,7 @@ class ZfsPool(Kind):
                 said = "; ".join(f"{disk}: {state}" for disk, state in bad.items())
                 yield Refusal("disks", f"only blank disks are taken, but {said}")
                 return
-            import shlex  # noqa: PLC0415
+            import shlex
 
             yield Step(shlex.join(self.create_argv), execute=next(iter(self.artifacts())))
             return
@@ -120,11 +124,18 @@ class ZfsPool(Kind):
                 yield Refusal(attribute, why)
         for name in self.properties:
             if name in change:
-                yield run("zpool", "set", f"{name}={change[name].desired if change[name].desired != '-' else ''}", self.name)
+                yield run(
+                    "zpool",
+                    "set",
+                    f"{name}={change[name].desired if change[name].desired != '-' else ''}",
+                    self.name,
+                )
 
     @classmethod
     def remove(cls, name: str) -> Iterator[Step | Refusal]:
-        yield Refusal("present", f"pool `{name}` is no longer declared; Phoenix never destroys or exports a pool")
+        yield Refusal(
+            "present", f"pool `{name}` is no longer declared; Phoenix never destroys or exports a pool"
+        )
 
     @classmethod
     def samples(cls) -> Samples:

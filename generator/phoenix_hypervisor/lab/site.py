@@ -40,7 +40,7 @@ def existing(site_folder: Path) -> dict[str, LabNode]:
 
 def declared_nodes(site_folder: Path) -> dict[str, Declared]:
     """Return the nodes of the site whose transport is `lab`: the one place that knows the site's shape."""
-    from ..config import load  # noqa: PLC0415  (it imports every kind)
+    from ..config import load  # it imports every kind
 
     site = load(site_folder)
     return {

@@ -70,7 +70,9 @@ def _entry(entry: Entry) -> dict[str, Any]:
             for name, found in entry.look.change.attributes.items()
         ],
         "reasons": list(entry.look.reasons),
-        "refusals": [{"attribute": refusal.attribute, "reason": refusal.reason} for refusal in entry.refusals],
+        "refusals": [
+            {"attribute": refusal.attribute, "reason": refusal.reason} for refusal in entry.refusals
+        ],
         "steps": [_step(step, exact=entry.after is None) for step in entry.steps],
     }
 

@@ -30,7 +30,7 @@ class AgeFile:
 
     def read(self) -> dict[str, str]:
         """Decrypt the file; one that does not exist yet holds nothing."""
-        import pyrage  # noqa: PLC0415  (most runs need no secret)
+        import pyrage  # most runs need no secret
 
         try:
             sealed = self.path.read_bytes()
@@ -62,7 +62,7 @@ class AgeFile:
 
     def identities(self) -> list[Any]:
         """Return the private keys of the identity file. Raises SecretError when there is none."""
-        import pyrage  # noqa: PLC0415
+        import pyrage
 
         try:
             text = self.identity.read_text(errors="replace")
@@ -104,7 +104,7 @@ class AgeFile:
         )
 
     def _write(self, values: dict[str, str]) -> None:
-        import pyrage  # noqa: PLC0415
+        import pyrage
 
         readers = [identity.to_public() for identity in self.identities()]
         for key in self._recipients:
@@ -123,7 +123,7 @@ class AgeFile:
 
 def make_identity(path: Path) -> None:
     """Draw a new identity into a file of mode 0600. Raises SecretError when the file is there already."""
-    import pyrage  # noqa: PLC0415
+    import pyrage
 
     drawn = pyrage.x25519.Identity.generate()
     try:

@@ -78,10 +78,10 @@ def connect(address: Address) -> Transport:
 @cache
 def _maker(name: str) -> Maker:
     if name == "ssh":  # the usual one, without the search through all installed packages
-        from .ssh import SshTransport  # noqa: PLC0415
+        from .ssh import SshTransport
 
         return SshTransport
-    from importlib.metadata import entry_points  # noqa: PLC0415
+    from importlib.metadata import entry_points
 
     known = {point.name: point for point in entry_points(group=GROUP)}
     if name not in known:

@@ -41,7 +41,7 @@ class ShellTransport:
             self._child.send(PREPARE.encode())
             self._exchange([self._frame("true")], self.address.connect_seconds + 5)
         except Broken as broken:
-            self._child = None
+            self._drop()
             raise self.unreachable(broken) from broken
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
@@ -55,15 +55,17 @@ class ShellTransport:
     def lock(self, path: str, owner: str) -> str | None:
         """Take a lock that the kernel frees when this shell ends, however it ends: flock(2) on descriptor 9."""
         where, who = shlex.quote(path), shlex.quote(owner)
-        may = f"mkdir -p {shlex.quote(posixpath.dirname(path))} && : >>{where}"
-        answer = self.ask([Question(may)])[0]
-        if answer.status:
-            raise HostError(f"host `{self.address.host}`: cannot take the lock: {answer.stderr.decode().strip()}")
-        # in the shell itself, not in a subshell: the descriptor must live as long as the connection
-        take = f"exec 9>>{where}; if flock -n 9; then printf '%s\n' {who} >{where}; else cat {where}; false; fi"
-        mark = f"printf '\036%s%s\n' {self._token} $?; printf '\036%s\n' {self._token} >&2\n"
-        taken = self._exchange_or_lose([[f"{take}; {mark}".encode()]])[0]
-        return None if taken.status == 0 else taken.stdout.decode(errors="replace").strip()
+        # In the shell itself, not in a subshell: the descriptor must live as long as the connection.
+        # A redirection that fails would end the shell, so it is tried in a subshell first.
+        take = (
+            f"if ! mkdir -p {shlex.quote(posixpath.dirname(path))} || ! ( : >>{where} ); then ( exit 2 ); else exec 9>>{where}; "
+            f"if flock -n 9; then printf '%s\\n' {who} >{where}; else cat {where}; ( exit 1 ); fi; fi"
+        )
+        answer = self._exchange_or_lose([[f"{take}; {self._mark()}".encode()]])[0]
+        if answer.status not in (0, 1):
+            said = answer.stderr.decode(errors="replace").strip()
+            raise HostError(f"host `{self.address.host}`: cannot take the lock {path}: {said}")
+        return None if answer.status == 0 else answer.stdout.decode(errors="replace").strip()
 
     def close(self) -> None:
         """End the shell."""
@@ -82,11 +84,13 @@ class ShellTransport:
         try:
             return self._exchange(frames, self.address.command_seconds)
         except Broken as broken:
-            child, self._child = self._child, None
-            if child is not None:
-                child.kill()
-                child.wait(1)
+            self._drop()
             raise self.lost(broken) from broken
+
+    def _drop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
 
     def lost(self, broken: Broken) -> HostError:
         """Say that an open connection broke."""
@@ -101,7 +105,9 @@ class ShellTransport:
             self._child.send(*frame, encoded=True)
         mark = f"\x1e{self._token}".encode()
         end = mark + b"!\n"
-        self._child.send(f"printf '\\036%s!\\n' {self._token}; printf '\\036%s!\\n' {self._token} >&2\n".encode())
+        self._child.send(
+            f"printf '\\036%s!\\n' {self._token}; printf '\\036%s!\\n' {self._token} >&2\n".encode()
+        )
         out, err = self._child.read_until(end, timeout)
         outs, errs = out.split(mark)[-len(frames) - 1 :], err.split(mark)[-len(frames) - 1 :]
         if len(outs) != len(frames) + 1 or len(errs) != len(frames) + 1:
@@ -119,9 +125,14 @@ class ShellTransport:
     def _frame(self, command: str, stdin: Text | None = None) -> list[bytes | Text]:
         """One command as the shell reads it, ended by its status and the marker on both streams."""
         body = f"( eval {shlex.quote(command)} ) 9>&-"
-        mark = f"printf '\\036%s%s\\n' {self._token} $?; printf '\\036%s\\n' {self._token} >&2\n"
+        mark = self._mark()
         if stdin is None:
             return [f"{body} </dev/null; {mark}".encode()]
-        # base64 keeps any byte and any last line whole; the heredoc is a pipe, never an argument.
+        # base64 keeps any byte and any last line whole. A heredoc is a pipe in dash, Debian's sh; bash
+        # may use an unlinked file of its own for a long one. It is never an argument.
         begin = f"base64 -d <<'{self._token}' | {body}\n".encode()
         return [begin, stdin, f"{self._token}\n{mark}".encode()]
+
+    def _mark(self) -> str:
+        """What prints the last command's status behind the marker, and the marker on stderr."""
+        return f"printf '\\036%s%s\\n' {self._token} $?; printf '\\036%s\\n' {self._token} >&2\n"

@@ -36,7 +36,14 @@ class SshTransport(ShellTransport):
 
 
 def _argv(address: Address) -> list[str]:
-    argv = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(address.connect_seconds))}"]
+    argv = [
+        "ssh",
+        "-T",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        f"ConnectTimeout={max(1, round(address.connect_seconds))}",
+    ]
     argv += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
     argv += ["-o", "ControlMaster=auto", "-o", f"ControlPath={_sockets()}/%C", "-o", "ControlPersist=60"]
     for option in address.options:
@@ -54,5 +61,7 @@ def _sockets() -> Path:
     folder = Path(runtime) / f"phoenix-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.is_symlink():
-        raise HostError(f"{folder} belongs to somebody else", hint="set XDG_RUNTIME_DIR to a folder of your own")
+        raise HostError(
+            f"{folder} belongs to somebody else", hint="set XDG_RUNTIME_DIR to a folder of your own"
+        )
     return folder

@@ -1,4 +1,4 @@
-"""The options of one export: reading `rw,no_subtree_check,sec=krb5`, and the two ways exportfs writes them."""
+"""The options of one export: how `rw,no_subtree_check,sec=krb5` is read and the two ways it is written."""
 
 READONLY, INSECURE, ROOT_SQUASH, ALL_SQUASH = 0x1, 0x2, 0x4, 0x8
 ASYNC, WDELAY, NOHIDE, NO_SUBTREE, NO_LOCKS = 0x10, 0x20, 0x200, 0x400, 0x800
@@ -64,19 +64,18 @@ class Options:
             self.subtree_said = self.subtree_said or word in ("subtree_check", "no_subtree_check")
 
     def _flag(self, bit: int, on: bool) -> None:
+        self.flags = self.flags | bit if on else self.flags & ~bit
         if self.security and bit & PER_FLAVOUR:
-            # Said after `sec=`: meant for the flavours of that `sec=` only.
+            # Said after `sec=`: also for the flavours of that `sec=`, not for those before it.
             names, flags = self.security[-1]
             self.security[-1] = (names, flags | bit if on else flags & ~bit)
-        else:
-            self.flags = self.flags | bit if on else self.flags & ~bit
 
     def _valued(self, word: str, name: str, value: str, where: tuple[str, int]) -> bool:
         if name in ("anonuid", "anongid") and "=" in word:
             if not value.lstrip("-").isdigit():
                 raise Refused(f'{where[0]}: {where[1]}: bad {name} "{word}"\n')
-            # exportfs keeps ids as unsigned 32 bit numbers.
-            setattr(self, name, str(int(value) % 2**32))
+            # exportfs prints ids as signed 32 bit numbers, in etab too.
+            setattr(self, name, str((int(value) + 2**31) % 2**32 - 2**31))
         elif name == "fsid" and "=" in word:
             self._fsid(word, value, where)
         elif name in ("mp", "mountpoint"):
@@ -101,17 +100,17 @@ class Options:
         for name in names:
             if name not in _FLAVOURS:
                 raise Refused(f"unknown flavor {name}\n")
-        if self.security and self.security[-1][1] == self.flags & PER_FLAVOUR:
-            # Two `sec=` with the same flags are one group to the kernel.
-            self.security[-1][0].extend(names)
-        else:
-            self.security.append((names, self.flags & PER_FLAVOUR))
+        self.security.append((names, self.flags & PER_FLAVOUR))
 
     def secured(self) -> list[tuple[list[str], int]]:
-        return self.security or [(["sys"], self.flags & PER_FLAVOUR)]
-
-    def readonly(self) -> bool:
-        return all(flags & READONLY for _, flags in self.secured())
+        """Return flavours and their flags; neighbours with the same flags are one group."""
+        groups: list[tuple[list[str], int]] = []
+        for names, flags in self.security or [(["sys"], self.flags & PER_FLAVOUR)]:
+            if groups and groups[-1][1] == flags:
+                groups[-1][0].extend(names)
+            else:
+                groups.append((list(names), flags))
+        return groups
 
     def _security(self) -> list[str]:
         words = []

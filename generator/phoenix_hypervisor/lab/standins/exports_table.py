@@ -1,4 +1,4 @@
-"""The node's export table: /etc/exports and /etc/exports.d read as exportfs reads them, /var/lib/nfs/etab as it writes it."""
+"""The node's export table: /etc/exports and /etc/exports.d as exportfs reads them, etab as it writes it."""
 
 import os
 import sys
@@ -49,9 +49,9 @@ def kind_of(client: str) -> int:
     return WILDCARD if any(sign in client for sign in "*?[") else FQDN
 
 
-def quoted(path: str) -> str:
+def quoted(path: str, signs: str = ' \t\n"\\#') -> str:
     """Spell a path as etab does: odd characters as three octal digits."""
-    return "".join(c if c not in ' \t\n"\\#' else f"\\{ord(c):03o}" for c in path)
+    return "".join(c if c not in signs else f"\\{ord(c):03o}" for c in path)
 
 
 def resolved(path: str) -> str:
@@ -65,7 +65,10 @@ def resolved(path: str) -> str:
 
 
 class Lines:
-    """The logical lines of an exports file, as words: quotes, `\\040`, a backslash at the line's end, comments."""
+    """The logical lines of an exports file, as words.
+
+    Knows quotes, `\\040`, comments, and a backslash at a line's end.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -123,7 +126,7 @@ class Lines:
 
 
 def parse(text: str, name: str, said: Log) -> Iterator[Export]:
-    """Yield the exports of one file. It ends at the first mistake: what stands before is used, the rest is not."""
+    """Yield the exports of one file up to its first mistake: what stands before that is used."""
     try:
         for number, words in Lines(text):
             yield from _line(words, (name, number), said)
@@ -210,15 +213,18 @@ def _drop_ins() -> list[str]:
 
 
 def _known(export: Export, said: Log) -> bool:
-    """Drop clients that exportfs could not look up: unknown hosts with a warning, impossible networks with an error."""
+    """Say whether exportfs could look the client up: an unknown host is a warning, a bad network an error."""
     if export.kind == SUBNET:
         prefix = export.client.rpartition("/")[2]
         widest = 128 if ":" in export.client else 32
         if "." not in prefix and (not prefix.isdigit() or int(prefix) > widest):
-            said.error(f"Invalid prefix `{prefix}' for {export.client}")
+            # Said twice, as exportfs does: it looks each client up twice.
+            for _ in range(2):
+                said.error(f"Invalid prefix `{prefix}' for {export.client}")
             return False
     elif export.kind == FQDN and not address_of(export.client):
-        said.warning(f"Failed to resolve {export.client}")
+        for _ in range(2):
+            said.warning(f"Failed to resolve {export.client}")
         return False
     return True
 
@@ -264,8 +270,9 @@ def export_all(said: Log, keep: bool = False) -> list[Export]:
     """Do what `exportfs -r` does (with `keep`, `exportfs -a`): etab becomes what the files say."""
     exports = configured(said)
     if keep:
-        said = {(export.path, export.client) for export in exports}
-        exports = arrange(exports + [old for old in exported(said) if (old.path, old.client) not in said], said)
+        named = {(export.path, export.client) for export in exports}
+        others = [old for old in exported(said) if (old.path, old.client) not in named]
+        exports = arrange([*exports, *others], said)
     for export in exports:
         _check(export, said)
     save(exports)

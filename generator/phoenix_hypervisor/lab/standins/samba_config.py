@@ -15,7 +15,7 @@ DEFAULT_FILE = "/etc/samba/smb.conf"
 
 
 class Config:
-    """A loaded configuration: `globals` and `shares` hold values that differ from the defaults or were set."""
+    """A loaded configuration. `globals`, `defaults` (for shares) and `shares` hold what was set."""
 
     def __init__(self) -> None:
         self.globals: dict[str, str] = {}
@@ -60,10 +60,10 @@ def load(file: str = DEFAULT_FILE) -> Config:
 
 
 def lines(text: str) -> Iterator[str]:
-    """Yield the logical lines: a backslash at the end goes on, blanks are squeezed, comments and empty lines gone."""
+    """Yield the logical lines: continued ones joined, comments and empty ones left out."""
     pending = ""
-    for line in text.split("\n"):
-        line = pending + line.strip()
+    for typed in text.split("\n"):
+        line = pending + typed.strip()
         pending = ""
         if not line or (line[0] in "#;" and not line.endswith("\\")):
             continue

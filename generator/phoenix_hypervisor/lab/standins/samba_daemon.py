@@ -5,7 +5,7 @@ import samba_config
 
 
 def load() -> bool:
-    """Read smb.conf into smbd's memory. If it cannot be used, what is there stays; say whether it went well."""
+    """Read smb.conf into smbd's memory and say whether it went well; if not, what is there stays."""
     try:
         config = samba_config.load()
     except samba_config.Failed:

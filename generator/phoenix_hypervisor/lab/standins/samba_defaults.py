@@ -1,4 +1,4 @@
-"""Samba 4.17's parameters with their defaults, in groups: Yes, No, empty, other. Names as testparm writes them."""
+"""Samba 4.17's parameters in groups by default: Yes, No, empty, other. Names as testparm writes them."""
 
 GLOBAL_YES = """
 allow trusted domains; browse list; change notify; client NTLMv2 auth; client schannel;
@@ -59,7 +59,8 @@ client smb encrypt=default;
 client smb3 encryption algorithms=AES-128-GCM, AES-128-CCM, AES-256-GCM, AES-256-CCM;
 client smb3 signing algorithms=AES-128-GMAC, AES-128-CMAC, HMAC-SHA256; client use kerberos=desired;
 config backend=file; ctdb locktime warn threshold=0; ctdb timeout=0; cups connection timeout=30;
-dcerpc endpoint servers=epmapper, wkssvc, samr, netlogon, lsarpc, drsuapi, dssetup, unixinfo, browser, eventlog6, backupkey, dnsserver;
+dcerpc endpoint servers=epmapper, wkssvc, samr, netlogon, lsarpc, drsuapi, dssetup, unixinfo,
+browser, eventlog6, backupkey, dnsserver;
 deadtime=10080; dgram port=138; dns port=53; dns update command=/usr/sbin/samba_dnsupdate;
 domain master=Auto; dos charset=CP850; gpo update command=/usr/sbin/samba-gpupdate; guest account=nobody;
 idmap backend=tdb; idmap cache time=604800; idmap negative cache time=120; init logon delay=100;

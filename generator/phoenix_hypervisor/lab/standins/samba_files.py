@@ -1,5 +1,6 @@
 """smbclient's commands on a connected share. Each prints as the real one and returns its exit status."""
 
+import errno
 import os
 import sys
 import time
@@ -9,6 +10,7 @@ import model
 from samba_session import Share
 
 READ, WRITE, ENTER = 4, 2, 1
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Commands:
@@ -89,8 +91,12 @@ class Commands:
         if not self.share.allows(target if there else folder, WRITE if there else WRITE | ENTER):
             print(f"NT_STATUS_ACCESS_DENIED opening remote file {shown}")
             return 1
-        with open(target, "wb") as file:
-            file.write(content)
+        try:
+            with open(target, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            print(f"cli_push returned NT_STATUS_{'DISK_FULL' if error.errno in FULL else 'ACCESS_DENIED'}")
+            return 1
         if not there:
             self._own(target, 0o666, "create mask", "force create mode")
         self._archive()[target] = True

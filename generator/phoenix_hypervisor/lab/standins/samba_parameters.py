@@ -78,7 +78,8 @@ _CHOICES = {
     "default case": "lower=lower;upper=upper",
     "csc policy": "manual=manual;documents=documents;programs=programs;disable=disable",
     "mangled names": "no=no;yes=yes;illegal=illegal",
-    "printing": "sysv=sysv;aix=aix;hpux=hpux;bsd=bsd;qnx=qnx;plp=plp;lprng=lprng;cups=cups;iprint=iprint;nt=nt;os2=os2",
+    "printing": "sysv=sysv;aix=aix;hpux=hpux;bsd=bsd;qnx=qnx;plp=plp;lprng=lprng;cups=cups;iprint=iprint;"
+    "nt=nt;os2=os2",
 }  # fmt: skip
 
 # testparm keeps two parameters where an older name of theirs would stand.
@@ -120,7 +121,7 @@ _INVERTED_KEYS = frozenset(map(key, _INVERTED))
 
 
 def canonical(name: str) -> tuple[str, bool] | None:
-    """Return the parameter's own name and whether the spelling means its opposite; None if Samba has none such."""
+    """Return the parameter's own name and whether the spelling means its opposite; None if unknown."""
     if key(name) in _INVERTED_KEYS:
         return "read only", True
     found = _BY_KEY.get(key(name))

@@ -6,7 +6,6 @@ import accounts
 import model
 import samba_accounts
 import units
-from samba_config import Config
 from samba_daemon import current
 from samba_parameters import split, yes
 
@@ -21,7 +20,7 @@ class Session:
     def __init__(self, state: model.Model, address: str) -> None:
         self.state = state
         self.address = address
-        self.config: Config = current(state)
+        self.config = current(state)
         self.user = "nobody"
         self.guest = True
 

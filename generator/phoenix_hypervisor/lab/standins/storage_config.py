@@ -94,9 +94,12 @@ def _section(name: str, storage: Storage) -> str:
     if storage.get("disable") == "1":
         lines.append("\tdisable")
     required = [key for key, mark in known.items() if mark in ("!", "*")]
-    for key in (*required, *(key for key in known if key not in required and key != "disable")):
-        if key in storage:
-            lines.append(f"\t{key} {_shuffled(storage[key]) if key in SETS else storage[key]}")
+    others = [key for key in known if key not in required and key != "disable"]
+    lines += [
+        f"\t{key} {_shuffled(storage[key]) if key in SETS else storage[key]}"
+        for key in (*required, *others)
+        if key in storage
+    ]
     return "\n".join(lines) + "\n\n"
 
 

@@ -1,4 +1,4 @@
-"""NFS and CIFS storages: the lab reaches the node's own servers, mounted as the stand-in for `mount` does it."""
+"""NFS and CIFS storages on the node's own servers, mounted as the stand-in for `mount` does it."""
 
 import os
 

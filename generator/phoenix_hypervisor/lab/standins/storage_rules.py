@@ -1,29 +1,34 @@
 """What Proxmox storages are: types, their options, the formats of option values."""
 
 TYPES = {
-    "btrfs": "content create-base-path create-subdirs disable format is_mountpoint max-protected-backups maxfiles "
-    "mkdir nocow nodes path! preallocation prune-backups shared",
-    "cephfs": "bwlimit content content-dirs create-base-path create-subdirs disable format fs-name fuse keyring "
-    "max-protected-backups maxfiles mkdir monhost nodes options path! prune-backups subdir username",
+    "btrfs": "content create-base-path create-subdirs disable format is_mountpoint "
+    "max-protected-backups maxfiles mkdir nocow nodes path! preallocation prune-backups "
+    "shared",
+    "cephfs": "bwlimit content content-dirs create-base-path create-subdirs disable format fs-name fuse "
+    "keyring max-protected-backups maxfiles mkdir monhost nodes options path! prune-backups "
+    "subdir username",
     "cifs": "bwlimit content content-dirs create-base-path create-subdirs disable domain format "
-    "max-protected-backups maxfiles mkdir nodes options password path! preallocation prune-backups server! share! "
-    "smbversion subdir username",
-    "dir": "bwlimit content content-dirs create-base-path create-subdirs disable format is_mountpoint "
-    "max-protected-backups maxfiles mkdir nodes path! preallocation prune-backups shared",
+    "max-protected-backups maxfiles mkdir nodes options password path! preallocation "
+    "prune-backups server! share! smbversion subdir username",
+    "dir": "bwlimit content content-dirs create-base-path create-subdirs disable format "
+    "is_mountpoint max-protected-backups maxfiles mkdir nodes path! preallocation "
+    "prune-backups shared",
     "esxi": "content disable nodes password port server* shared skip-cert-verification username*",
-    "glusterfs": "bwlimit content create-base-path create-subdirs disable format max-protected-backups maxfiles "
-    "mkdir nodes path! preallocation prune-backups server server2 transport volume!",
+    "glusterfs": "bwlimit content create-base-path create-subdirs disable format max-protected-backups "
+    "maxfiles mkdir nodes path! preallocation prune-backups server server2 transport volume!",
     "iscsi": "bwlimit content disable nodes portal! target!",
     "iscsidirect": "bwlimit content disable nodes portal! target!",
     "lvm": "base^ bwlimit content disable nodes saferemove saferemove_throughput shared tagged_only vgname!",
     "lvmthin": "bwlimit content disable nodes thinpool! vgname!",
     "nfs": "bwlimit content content-dirs create-base-path create-subdirs disable export! format "
-    "max-protected-backups maxfiles mkdir nodes options path! preallocation prune-backups server!",
-    "pbs": "content datastore! disable encryption-key fingerprint master-pubkey max-protected-backups maxfiles "
-    "namespace nodes password port prune-backups server! username",
+    "max-protected-backups maxfiles mkdir nodes options path! preallocation prune-backups "
+    "server!",
+    "pbs": "content datastore! disable encryption-key fingerprint master-pubkey "
+    "max-protected-backups maxfiles namespace nodes password port prune-backups server! "
+    "username",
     "rbd": "bwlimit content data-pool disable keyring krbd monhost namespace nodes pool username",
-    "zfs": "blocksize! bwlimit comstar_hg comstar_tg content disable iscsiprovider! lio_tpg nodes nowritecache pool! "
-    "portal! sparse target! zfs-base-path",
+    "zfs": "blocksize! bwlimit comstar_hg comstar_tg content disable iscsiprovider! lio_tpg nodes "
+    "nowritecache pool! portal! sparse target! zfs-base-path",
     "zfspool": "blocksize bwlimit content disable mountpoint nodes pool! sparse",
 }
 """Type → options; `!` required and never changed, `*` required, `^` never changed."""

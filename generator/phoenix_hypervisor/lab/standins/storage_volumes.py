@@ -106,7 +106,7 @@ def _datasets(name: str, storage: Storage) -> list[Volume]:
     found = []
     for dataset, row in sorted(zfs_datasets.every(state).items()):
         parent, _, leaf = dataset.rpartition("/")
-        kind, vmid = (leaf.split("-", 2) + ["", ""])[:2]
+        kind, vmid = [*leaf.split("-", 2), "", ""][:2]
         if parent != storage["pool"] or kind not in ("subvol", "basevol", "vm", "base") or not vmid.isdigit():
             continue
         tree = kind in ("subvol", "basevol")

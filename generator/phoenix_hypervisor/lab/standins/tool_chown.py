@@ -31,7 +31,7 @@ def fallback(argv: list[str]) -> int:
     """Let the real tool answer what needs no record (--help, wrong usage)."""
     for program in ("/usr/bin/chown", "/bin/chown"):
         if os.access(program, os.X_OK):
-            os.execv(program, ["chown", *argv])
+            os.execv(program, ["chown", *argv])  # noqa: S606 - this process becomes the real tool
     model.not_simulated("chown", argv)
 
 
@@ -42,12 +42,12 @@ def _ids(text: str) -> tuple[int | None, int | None]:
     row = accounts.user(owner)
     if owner:
         if row is None and not owner.isdigit():
-            raise LookupError(f"user: ‘{text}’")
+            raise LookupError(f"user: ‘{text}’")  # noqa: RUF001 - as it prints
         uid = int(row[2]) if row else int(owner)
     if group:
         found = accounts.group(group)
         if found is None and not group.isdigit():
-            raise LookupError(f"group: ‘{text}’")
+            raise LookupError(f"group: ‘{text}’")  # noqa: RUF001 - as it prints
         gid = int(found[2]) if found else int(group)
     elif colon and row:
         gid = int(row[3])

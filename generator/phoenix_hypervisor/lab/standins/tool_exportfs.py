@@ -5,6 +5,8 @@ import sys
 import model
 from exports_table import ANYONE, Export, Log, export_all, exported, quoted, save
 
+BLANKS = " \t\n\\"
+"""What `-s` writes in octal; etab does it with more."""
 USAGE = "usage: exportfs [-adfhioruvs] [host:/path]"
 
 
@@ -62,7 +64,7 @@ def _withdraw(names: list[str], said: Log) -> None:
 def _show(exports: list[Export], flags: str) -> None:
     for export in exports:
         if "s" in flags:
-            print(f"{quoted(export.path)}  {export.client}({export.options.brief()})")
+            print(f"{quoted(export.path, BLANKS)}  {export.client}({export.options.brief()})")
             continue
         client = "<world>" if export.kind == ANYONE else export.client
         options = f"({export.options.brief()})" if "v" in flags else ""

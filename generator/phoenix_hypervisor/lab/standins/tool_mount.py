@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
         if word in ("-t", "-o") and words:
             value = words.pop(0)
             kind, options = (value, options) if word == "-t" else (kind, value)
-        elif word.startswith("-t") or word.startswith("-o"):
+        elif word.startswith(("-t", "-o")):
             kind, options = (word[2:], options) if word[1] == "t" else (kind, word[2:])
         else:
             names.append(word)

@@ -86,7 +86,7 @@ def usage(command: str) -> str:
 
 
 def _parse(command: str, words: list[str]) -> dict[str, str]:
-    """Return arguments and options by name; Proxmox takes `--name value`, `--name=value` and `-name value`."""
+    """Return arguments and options by name; taken are `--name value`, `--name=value` and `-name value`."""
     known = LOOKING.get(command, set()) | ({"storage"} if command == "free" else set())
     known |= storage_rules.every(command == "set") if command in ("add", "set") else set()
     values: dict[str, str] = {}

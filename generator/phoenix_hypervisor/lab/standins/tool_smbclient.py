@@ -1,12 +1,14 @@
-"""smbclient: use the lab's own shares as a client would, with the daemon's configuration and the real permissions."""
+"""smbclient: the lab's own shares, with the daemon's configuration and real permissions."""
 
 import sys
+from collections.abc import Callable
 
 import model
 from samba_files import Commands
 from samba_session import Denied, Session, running
 
 SILENT = ("prompt", "recurse", "lowercase")
+ARGUMENTS = {"ls": 1, "put": 2, "get": 2, "rm": 1, "cd": 1, "mkdir": 1, "rmdir": 1}
 NAMES = {"dir": "ls", "del": "rm", "md": "mkdir", "rd": "rmdir"}
 
 
@@ -165,13 +167,10 @@ def _run(call: Call, commands: Commands, argv: list[str]) -> int:
             break
         if verb in SILENT:
             continue
-        known = {
-            "ls": commands.ls, "put": commands.put, "get": commands.get, "rm": commands.rm, "cd": commands.cd,
-            "mkdir": commands.mkdir, "rmdir": commands.rmdir,
-        }.get(verb)  # fmt: skip
-        if known is None:
+        if verb not in ARGUMENTS:
             model.not_simulated("smbclient", argv)
-        status = known(*words[1:3])
+        step: Callable[..., int] = getattr(commands, verb)
+        status = step(*words[1 : 1 + ARGUMENTS[verb]])
     return status
 
 

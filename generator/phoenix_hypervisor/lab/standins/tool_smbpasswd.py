@@ -34,9 +34,11 @@ def main(argv: list[str]) -> int:
 def _read_twice() -> str | None:
     lines = [sys.stdin.readline(), sys.stdin.readline()]
     if not all(line.endswith("\n") for line in lines):
-        return _fail("Unable to get new password.")
+        _fail("Unable to get new password.")
+        return None
     if lines[0] != lines[1]:
-        return _fail("Mismatch - password unchanged.\nUnable to get new password.")
+        _fail("Mismatch - password unchanged.\nUnable to get new password.")
+        return None
     return lines[0][:-1]
 
 

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
 def fallback(argv: list[str]) -> int:
     for program in ("/usr/bin/stat", "/bin/stat"):
         if os.access(program, os.X_OK):
-            os.execv(program, ["stat", *argv])
+            os.execv(program, ["stat", *argv])  # noqa: S606 - this process becomes the real tool
     model.not_simulated("stat", argv)
 
 

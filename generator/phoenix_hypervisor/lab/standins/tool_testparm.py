@@ -4,7 +4,7 @@ import sys
 
 import model
 import samba_config
-from samba_parameters import canonical
+from samba_parameters import SHARE, canonical
 
 WEAK = "Weak crypto is allowed by GnuTLS (e.g. NTLM as a compatibility fallback)"
 ROLES = {"auto": "STANDALONE", "standalone server": "STANDALONE", "member server": "DOMAIN_MEMBER"}
@@ -63,11 +63,11 @@ def _part(config: samba_config.Config, section: str | None, parameter: str | Non
     found = canonical(parameter)
     if found is None:
         say(f'Unknown parameter encountered: "{parameter}"')
-    if found is None or (share is not None and found[0] not in samba_config.SHARE):
+    if found is None or (share is not None and found[0] not in SHARE):
         say(f"Parameter {parameter} unknown for section {section or 'global'}")
         return 1
     name, inverted = found
-    value = config.value(share or {}, name) if name in samba_config.SHARE else config.setting(name)
+    value = config.value(share or {}, name) if name in SHARE else config.setting(name)
     if inverted:
         value = "No" if value == "Yes" else "Yes"
     if name == "netbios name" and not value:

@@ -72,7 +72,7 @@ def _add(name: str, options: dict[str, str]) -> int:
     own_group = "g" not in options and "N" not in options
     if own_group and accounts.group(name):
         return fail(f"group {name} exists - if you want to add this user to that group, use -g.", 9)
-    gid = _group(name, uid, options, own_group)
+    gid = _group(uid, options, own_group)
     if gid is None:
         return fail(f"group '{options['g']}' does not exist", 6)
     missing = next((g for g in options.get("G", "").split(",") if g and not accounts.group(g)), None)
@@ -80,10 +80,7 @@ def _add(name: str, options: dict[str, str]) -> int:
         return fail(f"group '{missing}' does not exist", 6)
     home, shell = options.get("d", f"/home/{name}"), options.get("s", "/bin/sh")
     append("passwd", f"{name}:x:{uid}:{gid}:{options.get('c', '')}:{home}:{shell}")
-    append(
-        "shadow",
-        f"{name}:!:{_today()}:{'' if 'r' in options else '0:99999:7'}{':::' if 'r' not in options else ':::::'}",
-    )
+    append("shadow", f"{name}:!:{_today()}:" + (":::::" if "r" in options else "0:99999:7:::"))
     if own_group:
         append("group", f"{name}:x:{gid}:")
     _join(name, [g for g in options.get("G", "").split(",") if g])
@@ -92,7 +89,7 @@ def _add(name: str, options: dict[str, str]) -> int:
     return 0
 
 
-def _group(name: str, uid: int, options: dict[str, str], own: bool) -> int | None:
+def _group(uid: int, options: dict[str, str], own: bool) -> int | None:
     if "g" in options:
         row = accounts.group(options["g"])
         known = {int(g[2]) for g in accounts.table("group")}

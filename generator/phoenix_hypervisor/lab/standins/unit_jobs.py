@@ -1,4 +1,4 @@
-"""What systemd does with one unit: start, stop, reload, enable, mask. Each returns an exit code and prints as systemctl.
+"""What systemd does with one unit: start, stop, reload, enable, mask; said and ended as systemctl does.
 
 Commands of units run without the model's lock, because they may be stand-ins that want it.
 """

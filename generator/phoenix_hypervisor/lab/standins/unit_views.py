@@ -60,7 +60,7 @@ def _status(state: model.Model, name: str) -> int:
         print(f"Unit {name} could not be found.", file=sys.stderr)
         return 4
     facts = properties(state, name)
-    sign = {"active": "●", "failed": "×"}.get(facts["ActiveState"], "○")
+    sign = {"active": "●", "failed": "×"}.get(facts["ActiveState"], "○")  # noqa: RUF001 - as it prints
     where = facts["FragmentPath"] or f"/lib/systemd/system/{name}"
     result = f" (Result: {facts['Result']})" if facts["ActiveState"] == "failed" else ""
     print(f"{sign} {name} - {facts['Description']}")

@@ -96,8 +96,8 @@ def drop_ins(name: str) -> list[str]:
 
 def _merge(definition: Definition, text: str) -> None:
     section = ""
-    for line in text.replace("\\\n", " ").splitlines():
-        line = line.strip()
+    for typed in text.replace("\\\n", " ").splitlines():
+        line = typed.strip()
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1]
         elif line and line[0] not in "#;" and "=" in line:

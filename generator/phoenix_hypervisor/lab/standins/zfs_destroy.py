@@ -89,7 +89,7 @@ def remove(state: model.Model, name: str) -> None:
     if "@" in name:
         zfs_snapshots.remove(state, name)
         return
-    import shutil  # noqa: PLC0415 - slow to load and seldom needed
+    import shutil
 
     row = zfs_datasets.row_of(state, name)
     where = row.get("mounted") or ""

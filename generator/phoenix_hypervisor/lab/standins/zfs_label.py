@@ -107,7 +107,7 @@ def _protective(sectors: int) -> bytes:
 
 
 def _header(sectors: int, own: int, other: int, rows_at: int, disk_id: bytes, rows: bytes) -> bytes:
-    from binascii import crc32  # noqa: PLC0415 - seldom needed
+    from binascii import crc32
 
     def number(value: int, width: int) -> bytes:
         return value.to_bytes(width, "little")

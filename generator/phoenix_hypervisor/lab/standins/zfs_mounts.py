@@ -130,7 +130,7 @@ def _move(source: str, destination: str) -> None:
     try:
         os.rename(source, destination)
     except OSError:
-        import shutil  # noqa: PLC0415 - slow to load and seldom needed
+        import shutil
 
         shutil.move(source, destination)
 

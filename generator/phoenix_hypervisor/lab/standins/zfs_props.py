@@ -232,7 +232,7 @@ def shown(prop: Property, value: str, exact: bool) -> str:
     if prop.form in ("limit", "size", "block", "small"):
         return value if prop.form == "small" and value == "0" else zfs_sizes.pretty(int(value))
     if prop.form == "date" and value:
-        import time  # noqa: PLC0415 - slow to load and seldom needed
+        import time
 
         return time.strftime("%a %b %e %k:%M %Y", time.localtime(int(value)))
     return value

@@ -20,7 +20,7 @@ def folder(guid: str) -> str:
 
 def _copy(state: model.Model, source: str, destination: str) -> None:
     """Copy a dataset's files, without what is mounted below."""
-    import shutil  # noqa: PLC0415 - slow to load and seldom needed
+    import shutil
 
     others = {model.path(where) for where in zfs_mounts.mounted(state).values()} - {source}
 
@@ -114,7 +114,7 @@ def rollback(argv: list[str]) -> int:
 
 
 def _restore(state: model.Model, fs: str, copy: str) -> None:
-    import shutil  # noqa: PLC0415 - slow to load and seldom needed
+    import shutil
 
     content = zfs_mounts.content(fs, zfs_datasets.row_of(state, fs))
     others = [model.path(where) for where in zfs_mounts.mounted(state).values()]
@@ -143,7 +143,7 @@ def refuse_if_needed(state: model.Model, name: str) -> None:
 
 def remove(state: model.Model, name: str) -> None:
     """Forget a snapshot and its files."""
-    import shutil  # noqa: PLC0415 - slow to load and seldom needed
+    import shutil
 
     fs, _, snap = name.partition("@")
     row = zfs_datasets.row_of(state, fs)["snapshots"].pop(snap)
