@@ -5,10 +5,13 @@ from phoenix_hypervisor.resource import made
 from phoenix_hypervisor.secrets import RUN_KEY
 
 # `printf` is the shell's own: the hash is never another process's argument, and only its digest leaves.
-USERS = (
-    "set -e; users=$(pdbedit -L -w); printf '%s\\n' \"$users\" | while IFS=: read -r name _ _ hash flags _; do "
-    f"""[ -z "$name" ] || printf '%s %s %s\\n' "$name" "$(printf '%s:%s' {RUN_KEY} "$hash" | sha256sum)" "$flags"; done"""
-)
+USERS = f"""\
+set -e
+users=$(pdbedit -L -w)
+printf '%s\\n' "$users" | while IFS=: read -r name _ _ hash flags _; do
+    [ -z "$name" ] || printf '%s %s %s\\n' "$name" "$(printf '%s:%s' {RUN_KEY} "$hash" | sha256sum)" "$flags"
+done
+"""
 NOTES = f"ls {made('samba_user', '')} 2>/dev/null || :"
 
 

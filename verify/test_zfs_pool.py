@@ -13,7 +13,8 @@ CONTENTS = """\
 set -e
 for disk in %s; do
     if [ -e "$disk" ]; then
-        printf 'there\\037'; wipefs -n -J "$disk"; printf '\\037'; lsblk -J -o NAME,TYPE,MOUNTPOINTS "$disk"; printf '\\037'
+        printf 'there\\037'; wipefs -n -J "$disk"; printf '\\037'
+        lsblk -J -o NAME,TYPE,MOUNTPOINTS "$disk"; printf '\\037'
     else
         printf 'missing\\037\\037\\037'
     fi

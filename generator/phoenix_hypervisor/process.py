@@ -132,7 +132,7 @@ class Child:
         return found[self._stdout], found[self._stderr]
 
     def read_to_end(self, timeout: float) -> tuple[bytes, bytes]:
-        """Return all that stdout and stderr say until both end. Raises Broken after `timeout` seconds in all."""
+        """Return all that stdout and stderr say until both end. Raises Broken after `timeout` seconds."""
         until, late = time.monotonic() + timeout, f"did not end in {timeout:g} seconds"
         got = {self._stdout: bytearray(), self._stderr: bytearray()}
         while left := [s for s in got if s not in self._closed]:
@@ -182,33 +182,34 @@ class Child:
         Raises Broken with the words `late` when nothing can be done until `deadline`.
         """
         got: list[tuple[int, bytes]] = []
-        while not got:
-            with selectors.DefaultSelector() as selector:
-                for stream in wanted:
-                    selector.register(stream, selectors.EVENT_READ)
-                if self._outgoing:
-                    selector.register(self._stdin, selectors.EVENT_WRITE)
-                elif self._close_after:
-                    self._shut(self._stdin)
-                events = selector.select(max(0.0, deadline - time.monotonic()))
-            if not events:
+        while not got and not self._closed.issuperset(wanted):
+            wanted = [stream for stream in wanted if stream not in self._closed]
+            ready = self._ready(wanted, max(0.0, deadline - time.monotonic()))
+            if not ready:
                 self.kill()
                 raise Broken(late, bytes(so_far[self._stderr]))
-            for key, _ in events:
-                if key.fd == self._stdin:
-                    self._write()
-                    continue
-                data = os.read(key.fd, CHUNK)
+            if self._stdin in ready:
+                self._write()
+            for stream in ready - {self._stdin}:
+                data = os.read(stream, CHUNK)
                 if data:
-                    got.append((key.fd, data))
+                    got.append((stream, data))
                 elif at_end_raise:
                     raise Broken("the connection ended", self._last_words(so_far, got))
                 else:
-                    self._closed.add(key.fd)
-            if self._closed.issuperset(wanted):
-                break
-            wanted = [stream for stream in wanted if stream not in self._closed]
+                    self._closed.add(stream)
         return got
+
+    def _ready(self, wanted: list[int], seconds: float) -> set[int]:
+        """The streams that can be read or written now; none when that does not come to be in time."""
+        with selectors.DefaultSelector() as selector:
+            for stream in wanted:
+                selector.register(stream, selectors.EVENT_READ)
+            if self._outgoing:
+                selector.register(self._stdin, selectors.EVENT_WRITE)
+            elif self._close_after:
+                self._shut(self._stdin)
+            return {key.fd for key, _ in selector.select(seconds)}
 
     def _write(self) -> None:
         try:

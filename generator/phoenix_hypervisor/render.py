@@ -81,7 +81,7 @@ def _environment(kind: str, own: Path | None) -> "Environment":
 
 
 def render(resources: Iterable[tuple[Ref, Kind]], renderer: Renderer) -> list[Rendered]:
-    """Return every artifact of the resources that should exist, by host and path. Raises PhoenixError for clashes."""
+    """Return every artifact of the resources that should exist. Raises PhoenixError for clashes."""
     found: dict[tuple[str, str], Rendered] = {}
     for ref, resource in resources:
         for artifact in resource.artifacts() if resource.present else ():
@@ -146,7 +146,7 @@ def write(files: list[Rendered], folder: Path) -> list[str]:
 
 
 def differing(files: list[Rendered], folder: Path) -> list[str]:
-    """Return the relative paths in which a folder differs from the rendered tree; empty when it is current."""
+    """Return the relative paths in which a folder differs from the rendered tree."""
     wanted = tree(files)
     found = []
     for name, (text, mode) in wanted.items():

@@ -233,10 +233,6 @@ class Kind(BaseModel):
         """Yield what must be offered by somebody; each match is also a need."""
         return ()
 
-    def locks(self) -> Iterable[str]:
-        """Yield what no two steps may hold at once on a host."""
-        return ()
-
     def artifacts(self) -> Iterable[Artifact]:
         """Yield the files rendered for this resource, reviewable with `phoenix render`."""
         return ()

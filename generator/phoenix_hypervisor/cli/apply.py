@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def apply(
 
     Exit status: 0 everything is as declared, 1 something failed, 3 could not tell.
     """
+    from ..converge.engine import Outcome
     from ..errors import ExitCode
     from ..observe import document, screen
     from .work import Work
@@ -58,12 +60,15 @@ def apply(
         if not found.pending:
             work.tell_trips()
             if as_json:
-                click.echo(document.text({**planned, "steps": []}))
+                nothing_run = document.outcome_document(planned, Outcome(work.looks), found.code)
+                click.echo(document.text(nothing_run))
             return found.code
         if not (yes or as_json) and not _agreed(found):
             return found.code
         outcome = work.converge(found, _teller(quiet=as_json))
         code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
+        if outcome.stopped:
+            code = ExitCode.INTERRUPTED
         if as_json:
             click.echo(document.text(document.outcome_document(planned, outcome, code)))
         else:
@@ -76,8 +81,7 @@ def apply(
 def _agreed(plan: Plan) -> bool:
     from ..errors import UsageError
 
-    stdin = click.get_text_stream("stdin")
-    if not stdin.isatty():
+    if not sys.stdin.isatty():
         raise UsageError("nobody is there to be asked", hint="add --yes")
     lost = plan.destroys()
     question = f"Run this, and lose {', '.join(words for _, words in lost)}?" if lost else "Run this?"

@@ -29,21 +29,21 @@ def verify(workplace: Workplace, pytest_arguments: tuple[str, ...]) -> int:
     Exit status: 0 everything holds, 1 a check failed, 3 could not tell.
     """
     from .. import process, registry
+    from ..inspect.checks import check_files
 
-    own = workplace.site_folder / "verify"
-    packaged = registry.own_folder("verify")
-    folder = own if own.is_dir() and any(own.glob("test_*.py")) else packaged
+    folder = workplace.site_folder
+    files = [str(path) for path in check_files(registry.homes().keys(), folder)]
     argv = [
         sys.executable,
         "-m",
         "pytest",
         "-c",
         "/dev/null",
-        f"--rootdir={folder.parent}",
+        f"--rootdir={folder}",
         "-p",
         "no:cacheprovider",
     ]
-    argv += [f"--site={workplace.site_folder}", "--import-mode=importlib", str(folder)]
+    argv += [f"--site={folder}", "--import-mode=importlib", *files]
     if workplace.verbose:
         argv.append("-v")
     return process.attach([*argv, *pytest_arguments])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Sequence
@@ -39,13 +40,14 @@ class Work:
         self._targets = targets
         self._opened = open_site(str(workplace.site_folder), hosts=hosts)
         self.fleet = self._opened.fleet
+        self._scope = self._opened.scope(targets)
+        self._hosts = {ref.host for ref in self._scope} if targets else set(self.fleet.hosts)
         # connecting takes longer than importing what comes next: both at once
-        self._connecting = threading.Thread(target=self.fleet.open_all, daemon=True)
+        self._connecting = threading.Thread(target=self.fleet.open_all, args=(self._hosts,), daemon=True)
         self._connecting.start()
         for problem in self._opened.site.warnings:
             tell(str(problem))
         self._consent = self._consented(prune, destroy)
-        self._scope = self._opened.scope(targets)
         self.looks: dict[Ref, Look] = {}
 
     def __enter__(self) -> Self:
@@ -63,9 +65,7 @@ class Work:
 
         self._connecting.join()
         owner = _owner()
-        held = self.fleet.run(
-            lambda host: self.fleet.transport(host).lock(LOCK, owner), self.fleet.hosts, "lock"
-        )
+        held = self.fleet.run(lambda host: self.fleet.transport(host).lock(LOCK, owner), self._hosts, "lock")
         for host, holder in held.items():
             if holder is not None:
                 raise PhoenixError(
@@ -86,10 +86,21 @@ class Work:
         return build(self._opened.site, chosen, seen.orphans(), self._consent)
 
     def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
-        """Carry out a plan: see Engine."""
+        """Carry out a plan: see Engine. Ctrl-C stops it between two steps, a second one at once."""
         from ..converge.engine import Engine
 
-        return Engine(self._opened, plan, self.looks, self._consent, tell_event, self._targets_only()).run()
+        engine = Engine(self._opened, plan, self.looks, self._consent, tell_event, self._targets_only())
+
+        def stop(_number: int, _frame: object) -> None:
+            tell("stopping after the steps that are running; press again to stop at once")
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            engine.stop()
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            return engine.run()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _targets_only(self) -> set[Ref] | None:
         return self._opened.targets(self._targets) if self._targets else None

@@ -11,7 +11,7 @@ from .tree import Tree
 def connect(
     resources: Mapping[Ref, Kind], places: Mapping[Ref, Tree], problems: list[Problem]
 ) -> tuple[dict[Ref, tuple[Ref, ...]], list[Ref]]:
-    """Return what each resource needs, and all refs in order; problems for what is not there and for loops."""
+    """Return what each resource needs, and all refs in order. Notes what is not there, and loops."""
     offers: dict[tuple[str, bool], list[tuple[Offer, Ref]]] = {}
     for ref, resource in resources.items():
         offers.setdefault((ref.host, resource.present), []).extend(

@@ -25,11 +25,11 @@ def read_inventory(folder: Path, problems: list[Problem]) -> Inventory:
     groups, _ = _entries(folder, "groups.yaml", problems)
     defaults, _ = _entries(folder, "defaults.yaml", problems, single=True)
     for name, entry in [*hosts.items(), *groups.items()]:
-        for group in entry.groups:
-            if group not in groups:
-                problems.append(
-                    Problem(f"`{name}`: no group `{group}`", places.get(name), did_you_mean(group, groups))
-                )
+        problems.extend(
+            Problem(f"`{name}`: no group `{group}`", places.get(name), did_you_mean(group, groups))
+            for group in entry.groups
+            if group not in groups
+        )
     return Inventory(hosts, groups, defaults.get("", InventoryEntry()), places)
 
 

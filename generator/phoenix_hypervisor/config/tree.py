@@ -173,7 +173,7 @@ def _zip(tree: Tree, value: Any) -> Tree:
 
 
 def merge(base: Tree, over: Tree) -> Tree:
-    """Lay `over` on `base`: mappings merge key by key, anything else replaces. Places stay those of origin."""
+    """Lay `over` on `base`: mappings merge key by key, anything else replaces. Places stay as they were."""
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     merged = dict(base.value)

@@ -19,13 +19,20 @@ def validated(
     try:
         return model.model_validate(plain)
     except ValidationError as error:
-        for found in error.errors(include_url=False, include_input=False):
-            problems.append(_problem(model, found, tree, subject))
+        found = error.errors(include_url=False, include_input=False)
+        problems.extend(_problem(model, one, tree, subject) for one in found if not _follows(one, found))
         return None
 
 
+def _follows(one: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """Whether a list is too short only because what is wrong in it was left out."""
+    inner = (other["loc"] for other in found if len(other["loc"]) > len(one["loc"]))
+    return one["type"] == "too_short" and any(loc[: len(one["loc"])] == one["loc"] for loc in inner)
+
+
 def _problem(model: type[BaseModel], found: ErrorDetails, tree: Tree, subject: str) -> Problem:
-    path = tuple(part for part in found["loc"] if part != "[key]")
+    # pydantic names its own machinery in brackets: `function-before[…]`, `[key]`
+    path = tuple(part for part in found["loc"] if not (isinstance(part, str) and part.endswith("]")))
     name = ".".join(str(part) for part in path)
     about = f"{subject}: " if subject else ""
     where = tree.place(*path)
@@ -35,7 +42,9 @@ def _problem(model: type[BaseModel], found: ErrorDetails, tree: Tree, subject: s
         return Problem(f"{about}unknown key `{name}`", where, hint)
     if found["type"] == "missing":
         return Problem(f"{about}`{name}` is missing", where)
-    said = found["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    said = found["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    if found["type"] == "too_short":
+        said = f"needs at least {found['ctx']['min_length']}"
     named = f"`{name}` " if name else ""
     return Problem(f"{about}{named}{said[:1].lower()}{said[1:]}", where)
 

@@ -31,6 +31,8 @@ class Ran(NamedTuple):
     ref: Ref
     title: str
     effect: Effect
+    began: float
+    """Unix time."""
     seconds: float
     status: int
     said: str
@@ -48,6 +50,8 @@ class Outcome:
     ran: list[Ran] = field(default_factory=list)
     stuck: dict[Ref, str] = field(default_factory=dict)
     """Resources given up on, with the reason."""
+    stopped: bool = False
+    """Whether somebody stopped it between two steps."""
 
     @property
     def code(self) -> ExitCode:
@@ -95,13 +99,17 @@ class Engine:
             self._host_lost(host)
         return self.outcome
 
+    def stop(self) -> None:
+        """Start no further step; those that are running end."""
+        self.outcome.stopped = True
+
     def _converge_host(self, host: str) -> None:
         orphans = [
             entry for entry in self._plan.entries if entry.orphan and entry.ref.host == host and entry.steps
         ]
         self.outcome.stuck.update(self._carry_out(host, orphans))
         tries: dict[Ref, int] = {}
-        while ready := self._ready(host, tries):
+        while not self.outcome.stopped and (ready := self._ready(host, tries)):
             before = {entry.ref: entry.look for entry in ready}
             failed = self._carry_out(host, ready)
             unsettled = [
@@ -139,7 +147,7 @@ class Engine:
         return ready
 
     def _carry_out(self, host: str, entries: Collection[Entry]) -> dict[Ref, str]:
-        """Run the entries' steps; those marked `once` after all others. Returns why a resource's steps ended early."""
+        """Run the entries' steps; those marked `once` last. Returns why a resource's steps ended early."""
         if not entries:
             return {}
         transport = self._opened.fleet.transport(host)
@@ -149,11 +157,12 @@ class Engine:
             for step in entry.steps:
                 if step.once:
                     last.setdefault(step, entry.ref)
-                elif not self._step(transport, entry.ref, step, failed):
+                elif self.outcome.stopped or not self._step(transport, entry.ref, step, failed):
                     break
             # a resource whose own steps failed still has its files as they were: a reload does no harm
         for step, ref in last.items():
-            self._step(transport, ref, step, failed)
+            if not self.outcome.stopped:
+                self._step(transport, ref, step, failed)
         return failed
 
     def _step(self, transport: Transport, ref: Ref, step: Step, failed: dict[Ref, str]) -> bool:
@@ -161,7 +170,7 @@ class Engine:
         artifact = step.push or step.execute
         resource = self._opened.site.resources.get(ref)
         text = self._renderer.text(ref.kind, artifact, resource) if artifact else ""
-        begun = time.monotonic()
+        began, begun = time.time(), time.monotonic()
         status, said = 0, ""
         for act in acts(step, text):
             answer = transport.act(act.command, act.stdin)
@@ -170,7 +179,7 @@ class Engine:
             if status:
                 failed[ref] = f"`{step.title}` ended with {status}: {said or 'it said nothing'}"
                 break
-        ran = Ran(ref, step.title, step.effect, time.monotonic() - begun, status, said)
+        ran = Ran(ref, step.title, step.effect, began, time.monotonic() - begun, status, said)
         self.outcome.ran.append(ran)
         self._tell("ran", {"ran": ran})
         return status == 0

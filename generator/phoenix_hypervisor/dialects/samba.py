@@ -78,4 +78,10 @@ def nt_hash(password: bytes) -> str:
     """
     from Crypto.Hash import MD4
 
-    return MD4.new(password.decode("utf-8").encode("utf-16-le")).hexdigest().upper()
+    return (
+        MD4.new(  # noqa: S303
+            password.decode("utf-8").encode("utf-16-le")
+        )
+        .hexdigest()
+        .upper()
+    )

@@ -118,9 +118,9 @@ class Fleet:
             options=(str(self._folder / ".phoenix" / "lab" / name),) if kind == "lab" else options,
         )
 
-    def open_all(self) -> None:
-        """Connect to every host at once; those that do not answer are in `lost` afterwards."""
-        self.run(lambda host: self.transport(host) and None, self.hosts, "connect")
+    def open_all(self, hosts: Collection[str]) -> None:
+        """Connect to hosts at once; those that do not answer are in `lost` afterwards."""
+        self.run(lambda host: self.transport(host) and None, hosts, "connect")
 
     def trips(self) -> Mapping[str, int]:
         """Return the round trips made so far, by host."""

@@ -6,7 +6,6 @@ import contextlib
 import io
 import threading
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from .. import registry
 from ..errors import PhoenixError
 from ..resource import Ref
 from . import plugin
+from .checks import check_files
 from .inspector import Inspector
 from .looks import Look
 from .opening import OpenSite
@@ -45,7 +45,7 @@ def inspect(
     """Inspect resources; returns the inspector with its findings. Raises PhoenixError when pytest fails."""
     inspector = Inspector(opened.site, opened.fleet, refs, probes=probes, known=known, orphans=orphans)
     kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
-    files = [str(file) for kind in sorted(kinds) if (file := check_file(kind, opened.site.folder)).is_file()]
+    files = [str(file) for file in check_files(kinds, opened.site.folder)]
     said = io.StringIO()
     arguments = [
         "-q",
@@ -63,12 +63,6 @@ def inspect(
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise PhoenixError(f"the checks could not be run:\n{said.getvalue().strip()}")
     return inspector
-
-
-def check_file(kind: str, site_folder: Path) -> Path:
-    """Return the module with a kind's checks: the site's own when it has one, else the packaged."""
-    own = site_folder / "verify" / f"test_{kind}.py"
-    return own if own.is_file() else registry.homes()[kind].verify
 
 
 class _Named:

@@ -61,9 +61,6 @@ class NfsExport(Kind):
         missing = f"`{self.name}` does not lie under a declared dataset's mountpoint"
         yield Want("path", self.name, "name", missing, "V-28")
 
-    def locks(self) -> Iterable[str]:
-        yield "exports"
-
     def artifacts(self) -> Iterable[Artifact]:
         yield Artifact(self.file, "exports.j2")
 

@@ -87,9 +87,6 @@ class PveStorage(Kind):
             missing = f"`{self.path}` does not lie under a declared dataset's mountpoint"
             yield Want("path", str(self.path), "path", missing, "V-30", exact=bool(self.is_mountpoint))
 
-    def locks(self) -> Iterable[str]:
-        yield "storage.cfg"
-
     def artifacts(self) -> Iterable[Artifact]:
         yield script(self.kind, self.name, "add.sh.j2")
 
@@ -103,10 +100,8 @@ class PveStorage(Kind):
         for name in FIXED:
             if name in change:
                 found = change[name]
-                yield Refusal(
-                    name,
-                    f"storage `{self.name}` has {name} {found.actual}, not {found.desired}; Proxmox cannot change it",
-                )
+                differs = f"storage `{self.name}` has {name} {found.actual}, not {found.desired}"
+                yield Refusal(name, f"{differs}; Proxmox cannot change it")
                 return
         changed = [
             part for name, value in self.options.items() if name in change for part in (f"--{name}", value)

@@ -78,9 +78,6 @@ class SambaShare(Kind):
         missing = f"`{self.path}` does not lie under a declared dataset's mountpoint"
         yield Want("path", self.path, "path", missing, "V-28")
 
-    def locks(self) -> Iterable[str]:
-        yield "smb.conf"
-
     def artifacts(self) -> Iterable[Artifact]:
         yield Artifact(self.file, "share.conf.j2")
         yield script(self.kind, "include", "include.sh.j2")

@@ -26,9 +26,6 @@ class SambaUser(Kind):
     def provides(self) -> Iterable[Offer]:
         yield Offer("account", self.name)
 
-    def locks(self) -> Iterable[str]:
-        yield "passdb"
-
     def artifacts(self) -> Iterable[Artifact]:
         yield script(self.kind, self.name, "user.sh.j2")
 

@@ -4,13 +4,19 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
-from ..dialects import zfs
+from ..dialects import sizes, zfs
 from ..fields import AbsolutePath, Account, Mode, OnOff, Size
 from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, run, script
 
-Quota = Size | Literal["none"]
+
+def _quota(value: object) -> int | str:
+    return "none" if value == "none" else sizes.parse(value)
+
+
+Quota = Annotated[int | str, PlainValidator(_quota)]
+"""A size in bytes, or `none`."""
 Compression = Annotated[
     str, Field(pattern=r"^(on|off|lz4|lzjb|zle|gzip(-[1-9])?|zstd(-(1[0-9]|[1-9]))?|zstd-fast(-\d+)?)$")
 ]

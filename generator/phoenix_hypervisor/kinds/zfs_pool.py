@@ -97,9 +97,6 @@ class ZfsPool(Kind):
     def provides(self) -> Iterable[Offer]:
         yield Offer("dataset", self.name)
 
-    def locks(self) -> Iterable[str]:
-        yield "zpool"
-
     def artifacts(self) -> Iterable[Artifact]:
         yield script(self.kind, self.name, "create.sh.j2")
 

@@ -40,6 +40,7 @@ def outcome_document(plan: dict[str, Any], outcome: Outcome, code: ExitCode) -> 
                 "resource": ran.ref.full,
                 "title": ran.title,
                 "effect": str(ran.effect),
+                "began": round(ran.began, 3),
                 "seconds": round(ran.seconds, 3),
                 "status": ran.status,
                 "said": ran.said,

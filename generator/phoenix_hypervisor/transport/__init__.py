@@ -60,7 +60,7 @@ class Transport(Protocol):
         """Run one shell command that may change the host, with this text on its stdin."""
 
     def lock(self, path: str, owner: str) -> str | None:
-        """Take a lock on the host for as long as this connection lives; what its holder wrote when it is taken."""
+        """Take a lock on the host while this connection lives. Returns what its holder wrote, or None."""
 
     def close(self) -> None:
         """End the connection. Safe to call twice."""

@@ -53,13 +53,13 @@ class ShellTransport:
         return self._exchange_or_lose([self._frame(command, stdin)])[0]
 
     def lock(self, path: str, owner: str) -> str | None:
-        """Take a lock that the kernel frees when this shell ends, however it ends: flock(2) on descriptor 9."""
+        """Take a lock that the kernel frees when this shell ends: flock(2) on descriptor 9."""
         where, who = shlex.quote(path), shlex.quote(owner)
         # In the shell itself, not in a subshell: the descriptor must live as long as the connection.
         # A redirection that fails would end the shell, so it is tried in a subshell first.
         take = (
-            f"if ! mkdir -p {shlex.quote(posixpath.dirname(path))} || ! ( : >>{where} ); then ( exit 2 ); else exec 9>>{where}; "
-            f"if flock -n 9; then printf '%s\\n' {who} >{where}; else cat {where}; ( exit 1 ); fi; fi"
+            f"if ! mkdir -p {shlex.quote(posixpath.dirname(path))} || ! ( : >>{where} ); then ( exit 2 ); "
+            f"else exec 9>>{where}; if flock -n 9; then printf '%s\\n' {who} >{where}; else cat {where}; ( exit 1 ); fi; fi"
         )
         answer = self._exchange_or_lose([[f"{take}; {self._mark()}".encode()]])[0]
         if answer.status not in (0, 1):

@@ -10,8 +10,8 @@ from . import Address
 from .shell import ShellTransport
 
 HINTS = {
-    "Host key verification failed": "the host's key is not the known one: check that it is the right machine, "
-    "then mend ~/.ssh/known_hosts (`ssh-keygen -R HOST`)",
+    "Host key verification failed": "the host's key is not the known one: check that it is the right machine"
+    ", then mend ~/.ssh/known_hosts (`ssh-keygen -R HOST`)",
     "Permission denied": "the node refused our keys: try `ssh` by hand, check the user and the agent",
     "Could not resolve hostname": "check `hostname` in inventory/hosts.yaml",
     "Connection refused": "nothing listens there: check the address, the port, and that sshd runs",

@@ -1,6 +1,8 @@
 """The node's users and groups (/etc/passwd, /etc/group) and who owns a path.
 
-The sandbox cannot give files to other users, so `chown` is recorded in the model's "owners".
+The sandbox cannot give files to other users, so `chown` is recorded in the model's "owners":
+path → [uid, gid, inode, time of the last write]. The inode tells a file from another one that took its name,
+both together find a file again that was renamed.
 """
 
 import os
@@ -46,8 +48,29 @@ def resolved(path: str) -> str:
 
 
 def recorded(owners: Owners, path: str) -> list[int] | None:
-    """Return the recorded owner of a path, as the file system has it."""
-    return owners.get(resolved(path))
+    """Return the recorded uid and gid of an existing path (as the file system has it), if there are any."""
+    facts = os.lstat(path)
+    row = owners.get(resolved(path))
+    if row is not None and row[2] == facts.st_ino:
+        return row[:2]
+    mark = [facts.st_ino, facts.st_mtime_ns]
+    moved = [old for name, old in owners.items() if old[2:] == mark and not _still(name, facts.st_ino)]
+    return moved[0][:2] if moved else None
+
+
+def _still(path: str, inode: int) -> bool:
+    return os.path.lexists(path) and os.lstat(path).st_ino == inode
+
+
+def record(owners: Owners, path: str, uid: int, gid: int) -> None:
+    """Remember whose a path is; nothing is kept where that is what the file system says anyway."""
+    facts = os.lstat(path)
+    if [uid, gid] != [facts.st_uid, facts.st_gid]:
+        owners[resolved(path)] = [uid, gid, facts.st_ino, facts.st_mtime_ns]
+        return
+    # Also what was noted under a name it had before.
+    for name in [name for name, row in owners.items() if row[2] == facts.st_ino]:
+        del owners[name]
 
 
 def owner(owners: Owners, path: str) -> list[int]:

@@ -35,11 +35,9 @@ class Commands:
     def ls(self, mask: str = "") -> int:
         import fnmatch
 
-        shown, folder = self._remote("")
+        above, _, mask = mask.replace("\\", "/").rpartition("/")
+        shown, folder = self._remote(above)
         prefix = "" if shown == "\\" else shown
-        if mask:
-            shown, folder = self._remote(os.path.dirname(mask.replace("\\", "/")))
-            mask = mask.replace("\\", "/").rpartition("/")[2]
         if not os.path.isdir(folder) or not self.share.allows(folder, READ):
             problem = "ACCESS_DENIED" if os.path.isdir(folder) else "OBJECT_NAME_NOT_FOUND"
             print(f"NT_STATUS_{problem} listing {prefix}\\{mask or '*'}")
@@ -115,7 +113,7 @@ class Commands:
             ids[1] = int(group[2])
         elif os.stat(parent).st_mode & 0o2000:
             ids[1] = accounts.owner(owners, parent)[1]
-        owners[accounts.resolved(path)] = ids
+        accounts.record(owners, path, ids[0], ids[1])
 
     def get(self, name: str = "", local: str = "") -> int:
         if not name:
@@ -123,7 +121,8 @@ class Commands:
             return 1
         shown, source = self._remote(name)
         if not os.path.isfile(source):
-            print(f"NT_STATUS_OBJECT_NAME_NOT_FOUND opening remote file {shown}")
+            problem = "FILE_IS_A_DIRECTORY" if os.path.isdir(source) else "OBJECT_NAME_NOT_FOUND"
+            print(f"NT_STATUS_{problem} opening remote file {shown}")
             return 1
         if not self.share.allows(source, READ):
             print(f"NT_STATUS_ACCESS_DENIED opening remote file {shown}")
@@ -152,7 +151,6 @@ class Commands:
             return 0
         os.unlink(target)
         self._archive().pop(target, None)
-        model.section(self.state, "owners").pop(accounts.resolved(target), None)
         return 0
 
     def mkdir(self, name: str = "") -> int:
@@ -184,11 +182,12 @@ class Commands:
             print(f"NT_STATUS_{problem} removing remote directory file {shown}")
             return 0
         os.rmdir(target)
-        model.section(self.state, "owners").pop(accounts.resolved(target), None)
         return 0
 
     def cd(self, name: str = "") -> int:
         shown, target = self._remote(name)
+        if not name:
+            print(f"Current directory is {shown}")
         if not os.path.isdir(target):
             print(f"cd {shown}\\: NT_STATUS_OBJECT_NAME_NOT_FOUND")
             return 1

@@ -71,11 +71,5 @@ def _own(
 
 
 def _record(owners: accounts.Owners, path: str, ids: tuple[int | None, int | None]) -> None:
-    facts = os.lstat(path)
     uid, gid = accounts.owner(owners, path)
-    wanted = [uid if ids[0] is None else ids[0], gid if ids[1] is None else ids[1]]
-    key = accounts.resolved(path)
-    if wanted == [facts.st_uid, facts.st_gid]:
-        owners.pop(key, None)
-    else:
-        owners[key] = wanted
+    accounts.record(owners, path, uid if ids[0] is None else ids[0], gid if ids[1] is None else ids[1])

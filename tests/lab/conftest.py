@@ -1,0 +1,48 @@
+"""A fresh and a converged lab site, made once a session and copied for each test in milliseconds."""
+
+import shutil
+
+import pytest
+from tests.lab.running import PASSWORD, REPOSITORY, LabSite
+
+from phoenix_hypervisor.errors import PhoenixError
+
+
+@pytest.fixture(scope="session")
+def _fresh_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "fresh"
+    for part in ("configs", "inventory"):
+        shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("*.age"))
+    site = LabSite(folder)
+    for arguments, stdin in (
+        (("secrets", "init"), b""),
+        (("secrets", "set", "samba/heads"), PASSWORD.encode()),
+        (("lab", "up"), b""),
+    ):
+        ran = site.run(*arguments, stdin=stdin)
+        assert ran.status == 0, ran
+    try:
+        site.on_node("true")
+    except PhoenixError as error:
+        pytest.skip(f"this machine does not let us make a lab: {error}")
+    return site
+
+
+@pytest.fixture(scope="session")
+def _converged_once(_fresh_once, tmp_path_factory):
+    site = _fresh_once.copy(tmp_path_factory.mktemp("lab") / "converged")
+    ran = site.run("apply", "--yes")
+    assert ran.status == 0, ran
+    return site
+
+
+@pytest.fixture
+def fresh(_fresh_once, tmp_path):
+    """The reference site on a node on which nothing has been done yet."""
+    return _fresh_once.copy(tmp_path / "site")
+
+
+@pytest.fixture
+def converged(_converged_once, tmp_path):
+    """The reference site on a node that is as declared."""
+    return _converged_once.copy(tmp_path / "site")
