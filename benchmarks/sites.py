@@ -116,5 +116,5 @@ def _shared(count: dict[str, int], datasets: list[str]) -> list[str]:
     lines.append("samba_share:")
     for number in range(count["samba_share"]):
         path = f"/{datasets[-count['nfs_export'] - 1 - number]}" if len(datasets) > 3 else f"/{datasets[number]}"
-        lines.append(f"  s{number}: {{ path: {path}, valid_users: [u{number % count['samba_user'] + 1}] }}")
+        lines.append(f"  s{number}: {{ path: {path}, valid_users: [u1] }}")
     return lines

@@ -93,6 +93,12 @@ class HostError(PhoenixError):
     code = ExitCode.UNKNOWN
 
 
+class CheckError(PhoenixError):
+    """The checks themselves could not be run: nothing is known about anything."""
+
+    code = ExitCode.UNKNOWN
+
+
 class SecretError(PhoenixError):
     """A secret is missing or its store cannot be opened. Never holds a value."""
 

@@ -198,8 +198,8 @@ class Samples(NamedTuple):
     second: Mapping[str, Any]
     around: Mapping[str, Any] = {}
     """Sections that must be declared beside it: what it needs."""
-    repairs: bool = True
-    """Whether drift of its attributes is repaired; some is only reported."""
+    refused: tuple[Mapping[str, Any], ...] = ()
+    """Settings laid over the first, each a difference that is said and never repaired."""
 
 
 class Kind(BaseModel):
@@ -251,6 +251,6 @@ class Kind(BaseModel):
         raise NotImplementedError
 
     @classmethod
-    def samples(cls) -> Samples:
-        """Return the declarations the contract suite tries the kind with."""
+    def samples(cls) -> Samples | Iterable[Samples]:
+        """Return the declarations the contract suite tries the kind with; several where some exclude others."""
         raise NotImplementedError

@@ -106,9 +106,15 @@ class LabSite:
         self.faults = Faults(self.node.folder)
 
     def copy(self, folder: Path) -> "LabSite":
-        """Return a copy of the site and its node; the disks stay sparse."""
+        """Return a copy of the site and its node; the disks stay sparse, owners stay owners."""
         subprocess.run(["cp", "-a", "--sparse=always", str(self.folder), str(folder)], check=True)
-        return LabSite(folder)
+        copied = LabSite(folder)
+        path = copied.node.root / "var/lib/phoenix-lab/model.json"
+        model = json.loads(path.read_text())
+        for name, row in model.get("owners", {}).items():  # uid, gid, and the inode that tells a file by
+            row[2] = copied.node.root.joinpath(name[1:]).lstat().st_ino
+        path.write_text(json.dumps(model))
+        return copied
 
     # Running
 

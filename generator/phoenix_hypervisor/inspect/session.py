@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 import pytest
 
 from .. import registry
-from ..errors import PhoenixError
+from ..errors import CheckError
 from ..resource import Ref
 from . import plugin
 from .checks import check_files
@@ -42,7 +42,7 @@ def inspect(
     known: Mapping[Ref, Look] | None = None,
     orphans: bool = False,
 ) -> Inspector:
-    """Inspect resources; returns the inspector with its findings. Raises PhoenixError when pytest fails."""
+    """Inspect resources; returns the inspector with its findings. Raises CheckError when pytest fails."""
     inspector = Inspector(opened.site, opened.fleet, refs, probes=probes, known=known, orphans=orphans)
     kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
     files = [str(file) for file in check_files(kinds, opened.site.folder)]
@@ -61,7 +61,7 @@ def inspect(
     with _one_at_a_time, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         status = pytest.main([*arguments, *files], plugins=[plugin, _Named(inspector)])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise PhoenixError(f"the checks could not be run:\n{said.getvalue().strip()}")
+        raise CheckError(f"the checks could not be run:\n{said.getvalue().strip()}")
     return inspector
 
 

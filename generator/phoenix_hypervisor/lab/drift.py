@@ -78,9 +78,10 @@ echo 1073741824 > /sys/module/zfs/parameters/zfs_arc_max
 echo "the running limit of the ARC is 1 GiB now"
 """
 ARC_LIMIT_AT_BOOT = """\
-[ -s /etc/modprobe.d/zfs.conf ] || none /etc/modprobe.d/zfs.conf
-sed -i 's/zfs_arc_max=[0-9]*/zfs_arc_max=1073741824/' /etc/modprobe.d/zfs.conf
-echo "the limit of the ARC from the next boot on is 1 GiB now"
+file=$(grep -ls '^options zfs .*zfs_arc_max=' /etc/modprobe.d/*.conf | tail -n 1)
+[ -n "$file" ] || none 'limit of the ARC in /etc/modprobe.d'
+sed -i 's/zfs_arc_max=[0-9]*/zfs_arc_max=1073741824/' "$file"
+echo "$file: the limit of the ARC from the next boot on is 1 GiB now"
 """
 SERVICE_STOPPED = """\
 systemctl stop smbd

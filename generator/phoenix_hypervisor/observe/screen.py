@@ -34,20 +34,40 @@ def tell(line: str = "") -> None:
 
 def plan_lines(plan: Plan, looks: Mapping[Ref, Look], lost: Mapping[str, Exception]) -> Iterator[str]:
     """Yield the plan as a person reads it."""
-    host = None
-    for entry in plan.entries:
-        if entry.ref.host in lost:
-            continue
-        if entry.ref.host != host:
-            host = entry.ref.host
+    for host in dict.fromkeys(entry.ref.host for entry in plan.entries):
+        if host not in lost:
             yield paint(host, "cyan")
-        yield from _entry_lines(entry)
+            entries = [entry for entry in plan.entries if entry.ref.host == host]
+            yield from (line for entry in entries if not _only_waits(entry) for line in _entry_lines(entry))
+            yield from _waiting_lines([entry for entry in entries if _only_waits(entry)])
     for name in sorted(lost):
         yield f"{paint('?', 'magenta')} {lost[name]}"
     if plan.orphans:
         yield "made by us, declared no longer (left alone; `--prune` removes them):"
         yield from (f"  {paint('o', 'yellow')} {ref.full}" for ref in plan.orphans)
     yield summary(plan, looks)
+
+
+def _only_waits(entry: Entry) -> bool:
+    """Right in itself, but what it needs is not: nothing to say of it but that."""
+    return entry.look.status is Status.BLOCKED and not entry.look.change and not entry.look.reasons
+
+
+def _waiting_lines(entries: list[Entry]) -> Iterator[str]:
+    """Yield one line for all that wait for the same thing, directly or through each other."""
+    after = {entry.ref: entry.after for entry in entries}
+    waiting: dict[Ref, list[Ref]] = {}
+    for ref, first in after.items():
+        blocker = first
+        while blocker in after:
+            blocker = after[blocker]
+        if blocker is not None:
+            waiting.setdefault(blocker, []).append(ref)
+    for blocker, refs in waiting.items():
+        names = ", ".join(str(ref) for ref in refs[:3]) + (
+            f" and {len(refs) - 3} more" if len(refs) > 3 else ""
+        )
+        yield f"  {paint(*SIGNS['same'])} after {blocker}, looked at again then: {names}"
 
 
 def _entry_lines(entry: Entry) -> Iterator[str]:
@@ -87,8 +107,20 @@ def _note(entry: Entry) -> str:
 def change_lines(change: Change) -> Iterator[str]:
     """Yield one line for each attribute: `name: actual → desired`."""
     for name, (actual, desired, relation) in change.attributes.items():
-        arrow = "→" if relation == "==" else f"should be {relation}" if relation else "→"
-        yield f"{name}: {shown(actual)} {arrow} {shown(desired)}"
+        arrow = "→" if relation in ("==", "") else f"should be {relation}"
+        before, after = _differing(actual, desired)
+        yield f"{name}: {before} {arrow} {after}"
+
+
+def _differing(actual: Any, desired: Any) -> tuple[str, str]:
+    """Both sides as people read them; of two lists of words only the words that differ."""
+    if isinstance(actual, str) and isinstance(desired, str) and "," in actual and "," in desired:
+        ours, theirs = actual.split(","), desired.split(",")
+        return (
+            ",".join(word for word in ours if word not in theirs) or "(nothing)",
+            ",".join(word for word in theirs if word not in ours) or "(nothing)",
+        )
+    return shown(actual), shown(desired)
 
 
 def shown(value: Any) -> str:
@@ -117,9 +149,17 @@ def _effect(step: Step) -> str:
 
 def summary(plan: Plan, looks: Mapping[Ref, Look]) -> str:
     """Return the one line that says it all."""
-    counts = {"to create": 0, "to change": 0, "to remove": 0, "cannot be repaired": 0, "unknown": 0}
+    counts = {
+        "to create": 0,
+        "to change": 0,
+        "to remove": 0,
+        "cannot be repaired": 0,
+        "unknown": 0,
+        "waiting": 0,
+    }
     for entry in plan.entries:
         change = entry.look.change
+        counts["waiting"] += _only_waits(entry)
         if entry.look.status is Status.UNKNOWN:
             counts["unknown"] += 1
         if entry.refusals:

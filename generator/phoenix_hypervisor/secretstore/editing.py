@@ -102,11 +102,8 @@ def _open_editor(path: Path) -> None:
     argv = editor()
     try:
         status = process.attach([*argv, str(path)])
-    except OSError as error:
-        raise SecretError(
-            f"cannot start the editor `{argv[0]}`: {error.strerror}",
-            hint="set EDITOR to one that is installed",
-        ) from None
+    except process.Broken as broken:
+        raise SecretError(broken.message, hint="set EDITOR to one that is installed") from None
     if status != 0:
         raise SecretError(f"the editor ended with status {status}; nothing was changed")
 

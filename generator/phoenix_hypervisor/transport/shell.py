@@ -59,7 +59,8 @@ class ShellTransport:
         # A redirection that fails would end the shell, so it is tried in a subshell first.
         take = (
             f"if ! mkdir -p {shlex.quote(posixpath.dirname(path))} || ! ( : >>{where} ); then ( exit 2 ); "
-            f"else exec 9>>{where}; if flock -n 9; then printf '%s\\n' {who} >{where}; else cat {where}; ( exit 1 ); fi; fi"
+            f"else exec 9>>{where}; if flock -n 9; then printf '%s\\n' {who} >{where}; "
+            f"else cat {where}; ( exit 1 ); fi; fi"
         )
         answer = self._exchange_or_lose([[f"{take}; {self._mark()}".encode()]])[0]
         if answer.status not in (0, 1):
