@@ -39,7 +39,9 @@ class Broken(Exception):  # noqa: N818  (it is what the run is)
 def once(subject: Subject, log: Path) -> Run:
     """Run a command once. Raises Broken with what it said when its exit status is not 0."""
     # users have their byte code cached
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PHOENIX_SITE")}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PHOENIX_SITE")
+    }
     environment |= subject.before()
     with (subject.stdin or Path("/dev/null")).open("rb") as stdin, log.open("wb") as said:
         begun = time.perf_counter()

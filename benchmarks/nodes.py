@@ -26,7 +26,8 @@ class Servers:
         self.folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
         self._key = folder / "key"
-        self._made_separation = _privilege_separation()
+        if os.geteuid() == 0:  # root's sshd insists on it, and a machine without the service lacks it
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         for name in ("key", "hostkey"):
             keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             subprocess.run(keygen, check=True)
@@ -40,8 +41,6 @@ class Servers:
             process.terminate()
         for process in self._started:
             process.wait()
-        if self._made_separation:
-            Path("/run/sshd").rmdir()
 
     def reach(self, name: str, port: int) -> Reach:
         """Return how a port is reached: own key, own known_hosts, nothing of the person's own."""
@@ -148,18 +147,20 @@ def quick(node: LabNode, script: Path, folder: Path) -> LabNode:
 
     The lab's stand-ins are Python programs of some 20 to 60 ms a call; a real `zfs get` takes a few.
     """
-    made = copy(node, folder)
-    tools = made.root / "usr/local/sbin"
-    notes = made.root / RECORDED
+    tools, notes = node.root / "usr/local/sbin", node.root / RECORDED
     notes.mkdir()
     originals = {tool.name: tool.read_text() for tool in tools.iterdir()}
     for name, text in originals.items():
         command = text.splitlines()[-1].removeprefix("exec ")
         (tools / name).write_text(RECORDER.format(folder=f"/{RECORDED}", tool=name, command=command))
+    # on the node itself, not on a copy: the lab knows a file with an owner by its inode
     with script.open("rb") as stdin:
-        subprocess.run(made.argv(["sh"]), stdin=stdin, stdout=subprocess.DEVNULL, check=False)
+        subprocess.run(node.argv(["sh"]), stdin=stdin, capture_output=True, check=False)
+    for name, text in originals.items():
+        (tools / name).write_text(text)
+    made = copy(node, folder)
     for name in originals:
-        (tools / name).write_text(_table(notes, name))
+        (made.root / "usr/local/sbin" / name).write_text(_table(notes, name))
     shutil.rmtree(notes)
     return made
 
@@ -188,11 +189,3 @@ def _free_port() -> int:
         listening.bind((LOCAL, 0))
         port: int = listening.getsockname()[1]
         return port
-
-
-def _privilege_separation() -> bool:
-    """Root's sshd insists on an empty folder, which a machine without the service does not have."""
-    if os.geteuid() != 0 or Path("/run/sshd").exists():
-        return False
-    Path("/run/sshd").mkdir(mode=0o755)
-    return True

@@ -101,9 +101,13 @@ def _storages(count: dict[str, int], datasets: list[str]) -> list[str]:
     for number in range(count["pve_storage"]):
         dataset = datasets[number]
         if number % 2:
-            lines.append(f"  st{number}: {{ type: dir, path: /{dataset}, content: [iso], is_mountpoint: true }}")
+            lines.append(
+                f"  st{number}: {{ type: dir, path: /{dataset}, content: [iso], is_mountpoint: true }}"
+            )
         else:
-            lines.append(f"  st{number}: {{ type: zfspool, pool: {dataset}, content: [images], sparse: true }}")
+            lines.append(
+                f"  st{number}: {{ type: zfspool, pool: {dataset}, content: [images], sparse: true }}"
+            )
     return lines
 
 
@@ -115,6 +119,8 @@ def _shared(count: dict[str, int], datasets: list[str]) -> list[str]:
     lines += [f"  u{n}: {{ password: !secret {SECRET} }}" for n in range(1, count["samba_user"] + 1)]
     lines.append("samba_share:")
     for number in range(count["samba_share"]):
-        path = f"/{datasets[-count['nfs_export'] - 1 - number]}" if len(datasets) > 3 else f"/{datasets[number]}"
+        path = (
+            f"/{datasets[-count['nfs_export'] - 1 - number]}" if len(datasets) > 3 else f"/{datasets[number]}"
+        )
         lines.append(f"  s{number}: {{ path: {path}, valid_users: [u1] }}")
     return lines

@@ -6,6 +6,7 @@ from phoenix_hypervisor.dialects import exports
 
 FILES = "grep -sH '' /etc/exports /etc/exports.d/*.exports"
 TABLE = "exportfs -s"
+SERVER = 'cat /proc/filesystems; echo --; getent hosts "$(hostname)"'
 MOUNT = """\
 into=$(mktemp -d) || exit 9
 trap 'umount "$into" 2>/dev/null; rmdir "$into"' EXIT
@@ -18,15 +19,15 @@ def test_present(host, nfs_export):
     assert found == nfs_export.present
 
 
+@pytest.mark.precondition
+def test_client_is_free(host, nfs_export):
+    """What somebody else exports to the same client would change under their hands."""
+    assert {"foreign": _foreign(host, nfs_export)} == {"foreign": ""}
+
+
 def test_foreign(host, nfs_export):
     """Nobody else exports the same path to the same client."""
-    others = {
-        name: table.get(nfs_export.path, {})
-        for name, table in _files(host).items()
-        if name != nfs_export.file
-    }
-    both = {name: sorted(clients.keys() & nfs_export.table.keys()) for name, clients in others.items()}
-    assert {name: clients for name, clients in both.items() if clients} == {}
+    assert {"foreign": _foreign(host, nfs_export)} == {"foreign": ""}
 
 
 def test_file(host, nfs_export):
@@ -63,9 +64,10 @@ def test_service(host, nfs_export):
 @pytest.mark.probe
 def test_mounts(host, nfs_export):
     """The node mounts its own export, where its address is among the clients."""
-    if "nfsd" not in host.run_expect([0], "cat /proc/filesystems").stdout.split():
+    known, _, named = host.run_expect([0], SERVER).stdout.partition("--")
+    if "nfsd" not in known.split():
         pytest.skip("this kernel has no NFS server")
-    address = host.run_expect([0], 'getent hosts "$(hostname)"').stdout.split()[0]
+    address = named.split()[0]
     if not exports.covers(nfs_export.table, address):
         pytest.skip(f"no client of this export is the node's own address {address}")
     assert host.run(MOUNT, f"{address}:{nfs_export.path}").rc == 0
@@ -77,6 +79,16 @@ def owned(host):
         name: table for name, table in _files(host).items() if name.startswith("/etc/exports.d/phoenix-")
     }
     return {path for table in names.values() for path in table}
+
+
+def _foreign(host, nfs_export):
+    """Our clients to whom a file of somebody else exports the path, with that file."""
+    found = {
+        name: sorted(table.get(nfs_export.path, {}).keys() & nfs_export.table.keys())
+        for name, table in _files(host).items()
+        if name != nfs_export.file
+    }
+    return "; ".join(f"{', '.join(clients)} in {name}" for name, clients in found.items() if clients)
 
 
 def _files(host):

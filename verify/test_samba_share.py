@@ -34,7 +34,7 @@ def test_parameters(host, samba_share):
 
 
 def test_file(host, samba_share):
-    actual = samba.sections(_files(host)[samba_share.file]).get(samba_share.name.lower(), {})
+    actual = _files(host)[samba_share.file].get(samba_share.name.lower(), {})
     desired = {f"file {name}": value for name, value in samba_share.parameters.items() if value}
     assert {f"file {name}": value for name, value in actual.items()} == desired
 
@@ -88,12 +88,8 @@ def _config(host):
 
 
 def _foreign(host, name):
-    return name.lower() in samba.sections(_files(host).get("/etc/samba/smb.conf", ""))
+    return name.lower() in _files(host).get("/etc/samba/smb.conf", {})
 
 
 def _files(host):
-    found = {}
-    for line in host.run_expect([0, 1, 2], FILES).stdout.splitlines():
-        name, _, content = line.partition(":")
-        found.setdefault(name, []).append(content)
-    return {name: "\n".join(lines) for name, lines in found.items()}
+    return samba.files(host.run_expect([0, 1, 2], FILES).stdout)

@@ -77,7 +77,8 @@ class InputError(PhoenixError):
     """The site's files are wrong; carries every problem at once, in file order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(problems, key=_file_order)
+        # what many nodes take from one profile is wrong once
+        self.problems = sorted(_once(problems), key=_file_order)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -109,6 +110,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _once(problems: Iterable[Problem]) -> Iterable[Problem]:
+    """Drop what is said of several resources that share the very words it is said of: a default, a profile."""
+    said: dict[object, Problem] = {}
+    for problem in problems:
+        words = problem.message.partition(": ")[2] or problem.message
+        said.setdefault((problem.where, words if problem.where else problem.message, problem.hint), problem)
+    return said.values()
 
 
 def _file_order(problem: Problem) -> tuple[str, int, int]:

@@ -21,7 +21,8 @@ def _absolute(path: str) -> str:
 
 
 def _mode(value: object) -> object:
-    text = f"{value:o}" if isinstance(value, int) and not isinstance(value, bool) else value
+    # a number is refused: YAML 1.2 reads 0750 as 750, and nobody means 1356 by that
+    text = value
     if (
         not isinstance(text, str)
         or not 3 <= len(text.lstrip("0") or "000") <= 4

@@ -125,6 +125,8 @@ def write(files: list[Rendered], folder: Path) -> list[str]:
     Refuses a folder that holds files but no manifest of ours. Whatever is in one of ours and no
     longer rendered is removed.
     """
+    if folder.is_file():
+        raise PhoenixError(f"{folder} is a file, not a folder", hint="name a new one")
     if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
         raise PhoenixError(
             f"{folder} holds other files: it is not a folder of `phoenix render`", hint="name a new one"
@@ -151,11 +153,7 @@ def differing(files: list[Rendered], folder: Path) -> list[str]:
     found = []
     for name, (text, mode) in wanted.items():
         path = folder / name
-        if (
-            not path.is_file()
-            or path.read_text(encoding="utf-8") != text
-            or path.stat().st_mode & 0o777 != mode
-        ):
+        if not path.is_file() or path.read_bytes() != text.encode() or path.stat().st_mode & 0o777 != mode:
             found.append(name)
     return found + [name for name in _stale(folder, wanted) if (folder / name).is_file()]
 

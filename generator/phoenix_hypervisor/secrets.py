@@ -57,7 +57,11 @@ class Secret:
         It says nothing to who sees it later. A node computes the same with
         `printf '%s:%s' KEY FORM | sha256sum`.
         """
-        return hashlib.sha256(f"{RUN_KEY}:{form(self.reveal())}".encode()).hexdigest()
+        try:
+            formed = form(self.reveal())
+        except UnicodeDecodeError:  # it shows the bytes it failed on
+            raise SecretError(f"secret `{self.name}` is not UTF-8 text") from None
+        return hashlib.sha256(f"{RUN_KEY}:{formed}".encode()).hexdigest()
 
     def __str__(self) -> str:
         return f"<secret {self.name}>"

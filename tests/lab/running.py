@@ -97,6 +97,39 @@ def _child(arguments, cwd, said):
     sys.exit(int(cli.run(arguments)))
 
 
+def _shown(command: str) -> str:
+    """An act in a word: the shell behind a push is always the same."""
+    last = command.splitlines()[-1]
+    return last.replace('mv -f "$candidate"', "push") if last.startswith("mv -f") else command
+
+
+def steps(document, resource: str | None = None) -> list[str]:
+    """The titles of a plan's or an outcome's steps, of all or of one resource (`kind:name`)."""
+    if "steps" in document:
+        return [s["title"] for s in document["steps"] if resource in (None, _local(s["resource"]))]
+    return [
+        step["title"]
+        for entry in document["entries"]
+        for step in entry["steps"]
+        if resource in (None, _local(entry["resource"]))
+    ]
+
+
+def entry(document, resource: str):
+    """A plan's entry for one resource (`kind:name`)."""
+    (found,) = [one for one in document["entries"] if _local(one["resource"]) == resource]
+    return found
+
+
+def statuses(document) -> dict[str, str]:
+    """Resource (`kind:name`) → status, of those that are not `ok`."""
+    return {_local(ref): status for ref, status in document["resources"].items() if status != "ok"}
+
+
+def _local(ref: str) -> str:
+    return ref.partition("/")[2]
+
+
 class LabSite:
     """A site folder with one lab node."""
 
@@ -193,7 +226,7 @@ class LabSite:
         """What happens inside must not act on the node."""
         before = len(self.node.actions())
         yield
-        assert [act["command"] for act in self.node.actions()[before:]] == []
+        assert [_shown(act["command"]) for act in self.node.actions()[before:]] == []
 
     @contextlib.contextmanager
     def acts(self):
@@ -201,7 +234,7 @@ class LabSite:
         before = len(self.node.actions())
         commands: list[str] = []
         yield commands
-        commands += [act["command"] for act in self.node.actions()[before:]]
+        commands += [_shown(act["command"]) for act in self.node.actions()[before:]]
 
     def state(self) -> dict[str, str]:
         """Return everything about the node that an apply is there to change, without times and guids."""
@@ -215,7 +248,7 @@ part() { printf '\036%s\n' "$1"; }
 part zfs; zfs get -Hpo name,property,value,source all | grep -vE '\t(guid|creation|createtxg|objsetid|used.*|available|referenced|logical.*|written|.*count|.*ratio|version|snapshots_changed)\t' | sort
 part zpool; zpool get -Hpo name,property,value autotrim,autoexpand,failmode,comment,ashift,health
 part vdevs; zpool list -vHP | awk '{ print $1 }'
-part storages; awk '/^[a-z]+:/ { id = $2 } NF { print id ": " $0 }' /etc/pve/storage.cfg | sort
+part storages; awk '/^[a-z]+:/ { id = $2 } $1 == "content" { gsub(",", "\n" id ": content ") } NF { print id ": " $0 }' /etc/pve/storage.cfg | sort
 part exports; grep -H '' /etc/exports /etc/exports.d/* 2>&1
 part exported; exportfs -s
 part samba; cd /etc/samba && grep -rH '' .

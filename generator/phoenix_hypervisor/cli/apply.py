@@ -65,6 +65,7 @@ def apply(
             return found.code
         if not (yes or as_json) and not _agreed(found):
             return found.code
+        lost_before = set(work.fleet.lost)
         outcome = work.converge(found, _teller(quiet=as_json))
         code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
         if outcome.stopped:
@@ -72,7 +73,7 @@ def apply(
         if as_json:
             click.echo(document.text(document.outcome_document(planned, outcome, code)))
         else:
-            for line in screen.outcome_lines(outcome):
+            for line in screen.outcome_lines(outcome, lost_before):
                 click.echo(line)
         work.tell_trips()
         return code

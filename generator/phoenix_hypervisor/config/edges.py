@@ -4,24 +4,26 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import Problem, did_you_mean
 from ..graph import Loop, order
-from ..resource import Kind, Offer, Ref, Want
+from ..resource import Kind, Ref, Want
 from .tree import Tree
+
+Offers = dict[tuple[str, str], Ref]
+"""(topic, key) → who offers it."""
 
 
 def connect(
     resources: Mapping[Ref, Kind], places: Mapping[Ref, Tree], problems: list[Problem]
 ) -> tuple[dict[Ref, tuple[Ref, ...]], list[Ref]]:
     """Return what each resource needs, and all refs in order. Notes what is not there, and loops."""
-    offers: dict[tuple[str, bool], list[tuple[Offer, Ref]]] = {}
+    offers: dict[tuple[str, bool], Offers] = {}
     for ref, resource in resources.items():
-        offers.setdefault((ref.host, resource.present), []).extend(
-            (offer, ref) for offer in resource.provides()
-        )
+        there = offers.setdefault((ref.host, resource.present), {})
+        there.update({(offer.topic, offer.key): ref for offer in resource.provides()})
     needs: dict[Ref, tuple[Ref, ...]] = {}
     for ref, resource in resources.items():
         found = [
             *_named(ref, resource, resources, places, problems),
-            *_consumed(ref, resource, offers.get((ref.host, resource.present), []), places, problems),
+            *_consumed(ref, resource, offers.get((ref.host, resource.present), {}), places, problems),
         ]
         needs[ref] = tuple(dict.fromkeys(found))
     needs = _turned_for_removal(needs, resources)
@@ -46,7 +48,8 @@ def _named(
         if need in resources and (resources[need].present or not resource.present):
             yield need
         elif resource.present:
-            known = [other.name for other in resources if (other.host, other.kind) == (ref.host, kind)]
+            beside = [r for r in resources if (r.host, r.kind) == (ref.host, kind) and r not in (ref, need)]
+            known = [other.name for other in beside]
             said = "is declared absent" if need in resources else "is not declared on this node"
             problems.append(
                 Problem(f"{ref}: needs {need}, which {said}", places[ref].place(), did_you_mean(name, known))
@@ -56,17 +59,18 @@ def _named(
 def _consumed(
     ref: Ref,
     resource: Kind,
-    offers: list[tuple[Offer, Ref]],
+    offers: Offers,
     places: Mapping[Ref, Tree],
     problems: list[Problem],
 ) -> Iterable[Ref]:
     for want in resource.consumes():
         found = nearest(want, offers)
         if found is not None:
-            yield found[1]
+            yield found
         elif resource.present and want.required:
             place = places[ref].place(want.attribute)
-            problems.append(Problem(f"{ref}: {want.missing}", place, rule=want.rule))
+            near = did_you_mean(want.key, [key for topic, key in offers if topic == want.topic])
+            problems.append(Problem(f"{ref}: {want.missing}", place, near, want.rule))
 
 
 def _turned_for_removal(
@@ -81,12 +85,12 @@ def _turned_for_removal(
     return {ref: tuple(found) for ref, found in turned.items()}
 
 
-def nearest(want: Want, offers: Iterable[tuple[Offer, Ref]]) -> tuple[Offer, Ref] | None:
-    """Return the offer whose key is the wanted one, or the longest path above it."""
-    fitting = [
-        (offer, ref)
-        for offer, ref in offers
-        if offer.topic == want.topic
-        and (want.key == offer.key or (not want.exact and want.key.startswith(offer.key.rstrip("/") + "/")))
-    ]
-    return max(fitting, key=lambda pair: len(pair[0].key), default=None)
+def nearest(want: Want, offers: Offers) -> Ref | None:
+    """Return who offers the wanted key, or the longest path above it."""
+    key = want.key
+    while key:
+        found = offers.get((want.topic, key))
+        if found is not None or want.exact:
+            return found
+        key = key.rpartition("/")[0]
+    return None

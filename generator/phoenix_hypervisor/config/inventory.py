@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import Problem, Where, did_you_mean
+from ..graph import Loop, order
 from .model import InventoryEntry
 from .tree import Tree, read
 from .validation import validated
@@ -17,28 +18,50 @@ class Inventory(NamedTuple):
     groups: Mapping[str, InventoryEntry]
     defaults: InventoryEntry
     places: Mapping[str, Where]
+    readable: bool
+    """Whether the hosts' file is a mapping at all; otherwise its problem says enough."""
 
 
 def read_inventory(folder: Path, problems: list[Problem]) -> Inventory:
     """Read hosts.yaml (which must be there), groups.yaml and defaults.yaml."""
+    found = len(problems)
     hosts, places = _entries(folder, "hosts.yaml", problems, required=True)
-    groups, _ = _entries(folder, "groups.yaml", problems)
+    readable = bool(places) or len(problems) == found
+    groups, group_places = _entries(folder, "groups.yaml", problems)
     defaults, _ = _entries(folder, "defaults.yaml", problems, single=True)
-    for name, entry in [*hosts.items(), *groups.items()]:
-        problems.extend(
-            Problem(f"`{name}`: no group `{group}`", places.get(name), did_you_mean(group, groups))
-            for group in entry.groups
-            if group not in groups
-        )
-    return Inventory(hosts, groups, defaults.get("", InventoryEntry()), places)
+    for named, stands in ((hosts, places), (groups, group_places)):
+        for name, entry in named.items():
+            problems.extend(
+                Problem(f"`{name}`: no group `{group}`", stands[name], did_you_mean(group, groups))
+                for group in entry.groups
+                if group not in group_places
+            )
+    _no_loop(groups, group_places, problems)
+    if "" in defaults and defaults[""].groups:
+        where = Where("inventory/defaults.yaml", 1, 1)
+        problems.append(Problem("`groups` does not belong into the defaults", where, "name them at hosts"))
+    return Inventory(hosts, groups, defaults.get("", InventoryEntry()), places, readable)
 
 
-def same_nodes(inventory: Inventory, nodes: Mapping[str, Tree], problems: list[Problem]) -> None:
+def _no_loop(
+    groups: Mapping[str, InventoryEntry], places: Mapping[str, Where], problems: list[Problem]
+) -> None:
+    try:
+        order({name: entry.groups for name, entry in groups.items()})
+    except Loop as loop:
+        problems.append(Problem(f"groups are in each other in a loop: {loop}", places[str(loop.path[0])]))
+
+
+def same_nodes(
+    inventory: Inventory, folder: Path, nodes: Mapping[str, Tree], problems: list[Problem]
+) -> None:
     """Add a problem for each node that only one of inventory/ and configs/nodes/ knows."""
-    for name in inventory.hosts.keys() - nodes.keys():
+    # a file that cannot be read is there all the same, and an entry that is wrong
+    files = {path.stem for path in (folder / "configs" / "nodes").glob("*")}
+    for name in inventory.places.keys() - nodes.keys() - files:
         hint = did_you_mean(name, nodes) or f"write configs/nodes/{name}.yaml"
         problems.append(Problem(f"host `{name}` has no file in configs/nodes/", inventory.places[name], hint))
-    for name in nodes.keys() - inventory.hosts.keys():
+    for name in nodes.keys() - inventory.places.keys() if inventory.readable else ():
         hint = did_you_mean(name, inventory.hosts) or "add it there: how it is reached"
         problems.append(Problem(f"node `{name}` is not in inventory/hosts.yaml", nodes[name].where, hint))
 

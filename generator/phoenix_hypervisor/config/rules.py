@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 def check(site: Site) -> list[Problem]:
     """Return what all rules find."""
-    return [*_absent_allowed(site), *_disks(site), *_quotas(site), *_owners(site)]
+    return [*_absent_allowed(site), *_disks(site), *_quotas(site), *_owners(site), *_shares(site)]
+
+
+def _shares(site: Site) -> Iterator[Problem]:
+    """Samba does not tell `Media` from `media`."""
+    seen: dict[tuple[str, str], str] = {}
+    for ref in site.resources:
+        if ref.kind == "samba_share":
+            other = seen.setdefault((ref.host, ref.name.lower()), str(ref))
+            if other != str(ref):
+                yield Problem(f"{ref}: for Samba this is the same name as {other}", site.place(ref))
 
 
 def _absent_allowed(site: Site) -> Iterator[Problem]:
@@ -60,9 +70,10 @@ def _quotas(site: Site) -> Iterator[Problem]:
     for ref, resource in site.resources.items():
         if ref.kind == "zfs_dataset" and resource.present and ref.name.count("/") == 1:
             pool = (ref.host, ref.name.partition("/")[0])
-            promised[pool] = promised.get(pool, 0) + (getattr(resource, "quota", None) or 0)
+            quota = getattr(resource, "quota", None)
+            over = promised.get(pool, 0)
+            promised[pool] = over + (quota if isinstance(quota, int) else 0)  # it may be `none`
             size = usable.get(pool)
-            over = promised[pool] - (getattr(resource, "quota", None) or 0)
             limit = (size or 0) * site.head.allow.quota_overcommit
             if size and over <= limit < promised[pool]:
                 yield Problem(

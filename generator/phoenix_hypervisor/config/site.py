@@ -79,6 +79,7 @@ def load(folder: Path, store: Store | None = None) -> Site:
     reach = inventory.read_inventory(folder, problems)
     profiles = _trees(folder, "profiles", problems, store)
     own = _trees(folder, "nodes", problems, store)
+    _profiles_in_their_place(defaults, profiles, own, problems)
     _refuse_guests(folder, problems)
     nodes, resources, places = {}, {}, {}
     for name, tree in own.items():
@@ -86,11 +87,14 @@ def load(folder: Path, store: Store | None = None) -> Site:
         nodes[name] = node
         for ref, settings in _sections(node, problems):
             places[ref] = settings
+            if "name" in settings.value:
+                hint = "a resource's name is the key that holds its settings"
+                problems.append(Problem(f"{ref}: unknown key `name`", settings.place("name"), hint))
             kind = registry.kind(ref.kind)
             resource = validated(kind, {**settings.plain(), "name": ref.name}, settings, str(ref), problems)
             if resource is not None:
                 resources[ref] = resource
-    inventory.same_nodes(reach, {name: node.tree for name, node in nodes.items()}, problems)
+    inventory.same_nodes(reach, folder, {name: node.tree for name, node in nodes.items()}, problems)
     if head is None or any(not problem.warning for problem in problems):
         raise InputError(problems)
     needs, ordered = connect(resources, places, problems)
@@ -121,7 +125,7 @@ def _head(folder: Path, problems: list[Problem]) -> tuple[SiteHead | None, Tree]
 
 def _trees(folder: Path, part: str, problems: list[Problem], store: Store | None) -> dict[str, Tree]:
     found: dict[str, Tree] = {}
-    for path in sorted((folder / "configs" / part).glob("*")):
+    for path in sorted((folder / "configs" / part).glob("[!.]*")):
         if path.suffix not in (".yaml", ".json"):
             problems.append(
                 Problem(
@@ -133,7 +137,10 @@ def _trees(folder: Path, part: str, problems: list[Problem], store: Store | None
             continue
         if path.stem in found:
             problems.append(
-                Problem(f"`{path.stem}` is there twice, as .yaml and .json", Where(str(path), 1, 1))
+                Problem(
+                    f"`{path.stem}` is there twice, as .yaml and .json",
+                    Where(f"configs/{part}/{path.name}", 1, 1),
+                )
             )
         tree = read(path, f"configs/{part}/{path.name}", problems, store)
         if tree is not None and isinstance(tree.value, dict):
@@ -141,6 +148,24 @@ def _trees(folder: Path, part: str, problems: list[Problem], store: Store | None
         elif tree is not None:
             problems.append(Problem("the file must hold sections, `name:` with settings below", tree.where))
     return found
+
+
+def _profiles_in_their_place(
+    defaults: Tree, profiles: dict[str, Tree], nodes: dict[str, Tree], problems: list[Problem]
+) -> None:
+    """Only a node's own file names profiles, and one that no node names does nothing."""
+    for tree in (defaults, *profiles.values()):
+        below = tree.below("profiles")
+        if below is not None:
+            hint = "a profile and the defaults cannot name further ones"
+            problems.append(Problem("`profiles` belongs into a node's own file", below.key, hint))
+    lists = [below.value for tree in nodes.values() if (below := tree.below("profiles")) is not None]
+    named = [profile.value for found in lists if isinstance(found, list) for profile in found]
+    if any(not problem.warning for problem in problems):
+        return  # a node's file that could not be read may well name it
+    for name, tree in profiles.items():
+        if name not in named:
+            problems.append(Problem(f"no node names the profile `{name}`", tree.where, warning=True))
 
 
 def _refuse_guests(folder: Path, problems: list[Problem]) -> None:
@@ -157,10 +182,12 @@ def _layers(
     merged = defaults
     wanted = tree.below("profiles")
     for profile in wanted.value if wanted and isinstance(wanted.value, list) else ():
+        if not isinstance(profile.value, str):
+            continue  # said when the node's head is read
         if profile.value in profiles:
             merged = merge(merged, profiles[profile.value])
         else:
-            hint = did_you_mean(str(profile.value), profiles) or "profiles are the files of configs/profiles/"
+            hint = did_you_mean(profile.value, profiles) or "profiles are the files of configs/profiles/"
             problems.append(Problem(f"node `{name}`: no profile `{profile.value}`", profile.where, hint))
     return merge(merged, tree)
 
@@ -188,13 +215,16 @@ def _sections(node: Node, problems: list[Problem]) -> Iterator[tuple[Ref, Tree]]
         elif not isinstance(section.value, dict):
             problems.append(Problem(f"`{key}` must hold settings", section.key))
         elif registry.kind(key).singleton:
-            yield Ref(node.name, key, node.name), section
+            settings = Tree(_without_nulls(section.value), section.where, section.key)
+            yield Ref(node.name, key, node.name), settings
         else:
             yield from _named(node.name, key, section, problems)
 
 
 def _named(host: str, kind: str, section: Tree, problems: list[Problem]) -> Iterator[tuple[Ref, Tree]]:
     shared = section.value.get(EVERY, Tree({}, section.where))
+    if not isinstance(shared.value, dict | None):
+        problems.append(Problem(f"`{EVERY}` must hold settings", shared.key))
     for name, settings in section.value.items():
         if name == EVERY:
             continue

@@ -42,6 +42,8 @@ def _problem(model: type[BaseModel], found: ErrorDetails, tree: Tree, subject: s
         return Problem(f"{about}unknown key `{name}`", where, hint)
     if found["type"] == "missing":
         return Problem(f"{about}`{name}` is missing", where)
+    if found["type"] in ("model_type", "dict_type"):
+        return Problem(f"{about}{f'`{name}`' if name else 'the file'} must hold settings", where)
     said = found["msg"].removeprefix("Value error, ").replace("Input should", "must")
     if found["type"] == "too_short":
         said = f"needs at least {found['ctx']['min_length']}"

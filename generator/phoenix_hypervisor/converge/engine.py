@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import ExitCode
+from ..errors import ExitCode, HostError
 from ..inspect.looks import Look, Status
 from ..inspect.opening import OpenSite
 from ..inspect.session import inspect
@@ -50,6 +50,8 @@ class Outcome:
     ran: list[Ran] = field(default_factory=list)
     stuck: dict[Ref, str] = field(default_factory=dict)
     """Resources given up on, with the reason."""
+    lost: dict[str, HostError] = field(default_factory=dict)
+    """Hosts nothing is known about, with the reason."""
     stopped: bool = False
     """Whether somebody stopped it between two steps."""
 
@@ -160,7 +162,8 @@ class Engine:
                 elif self.outcome.stopped or not self._step(transport, entry.ref, step, failed):
                     break
             # a resource whose own steps failed still has its files as they were: a reload does no harm
-        for step, ref in last.items():
+        # files are completed before the service that reads them reloads
+        for step, ref in sorted(last.items(), key=lambda pair: pair[0].effect):
             if not self.outcome.stopped:
                 self._step(transport, ref, step, failed)
         return failed
@@ -205,6 +208,7 @@ class Engine:
             self._tell("stuck", {"ref": ref, "reason": self.outcome.stuck[ref]})
 
     def _host_lost(self, host: str) -> None:
-        reason = self._opened.fleet.lost[host].message
+        self.outcome.lost[host] = self._opened.fleet.lost[host]
+        reason = self.outcome.lost[host].message
         for ref in [ref for ref in self.outcome.looks if ref.host == host]:
             self.outcome.looks[ref] = Look(ref, Status.UNKNOWN, reasons=(reason,))

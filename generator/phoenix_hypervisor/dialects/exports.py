@@ -23,9 +23,10 @@ _CHOICES = (
 )
 """Pairs of opposite options, the default first."""
 _EXTRA = re.compile(
-    r"^(crossmnt|nocrossmnt|no_acl|acl|mountpoint|mp|pnfs|no_pnfs|security_label|insecure_locks|secure_locks"
-    r"|(fsid|anonuid|anongid|mountpoint|mp|sec|refer|replicas|xprtsec)=.+)$"
+    r"crossmnt|nocrossmnt|no_acl|acl|mountpoint|mp|pnfs|no_pnfs|security_label|insecure_locks|secure_locks"
+    r"|nordirplus|(fsid|anonuid|anongid|mountpoint|mp|refer|reexport|replicas|sec|xprtsec)=[^\s(),\"#\\]+"
 )
+_SYNONYMS = {"no_auth_nlm": "insecure_locks", "auth_nlm": "secure_locks"}
 _QUIET = frozenset({"nocrossmnt", "acl", "no_pnfs", "secure_locks", "anonuid=65534", "anongid=65534"})
 _FIELD = re.compile(r'"(?P<quoted>[^"]*)"(?P<tail>\S*)|(?P<plain>\S+)')
 
@@ -34,13 +35,12 @@ def options(words: Iterable[str]) -> str:
     """Return a client's options in canonical form. Raises ValueError for a word exports(5) does not know."""
     chosen: dict[tuple[str, str] | str, str] = {pair: pair[0] for pair in _CHOICES}
     chosen["sec"] = "sec=sys"
-    for word in words:
+    for written in words:
+        word = _SYNONYMS.get(written, written)
         pair = next((pair for pair in _CHOICES if word in pair), None)
         if pair:
             chosen[pair] = word
-        elif word.startswith("sec="):
-            chosen["sec"] = word
-        elif not _EXTRA.match(word):
+        elif not _EXTRA.fullmatch(word):
             raise ValueError(f"`{word}` is not an option of exports(5)")
         elif word not in _QUIET:
             chosen[word.partition("=")[0]] = word
@@ -92,7 +92,8 @@ def _octal(char: str) -> str:
 
 
 def _unescape(path: str) -> str:
-    raw = re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), path.encode())
+    written = path.encode(errors="surrogateescape")
+    raw = re.sub(rb"\\([0-3][0-7]{2})", lambda found: bytes([int(found[1], 8)]), written)
     return raw.decode(errors="surrogateescape")
 
 

@@ -26,6 +26,8 @@ _SYNONYMS = {
     "group": "force group",
     "users": "valid users",
 }
+OPPOSITES = frozenset({"writable", "writeable", "write ok"})
+"""Names for the opposite of `read only`; testparm never prints them."""
 
 
 @cache
@@ -44,6 +46,16 @@ def sections(text: str) -> Sections:
             name = parameter(key)
             current[name] = canonical(name, value.strip())
     return found
+
+
+@cache
+def files(text: str) -> Mapping[str, Sections]:
+    """Read `grep -H '' FILE…` over several files into file → sections."""
+    lines: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _, content = line.partition(":")
+        lines.setdefault(name, []).append(content)
+    return {name: sections("\n".join(content)) for name, content in lines.items()}
 
 
 def parameter(name: str) -> str:

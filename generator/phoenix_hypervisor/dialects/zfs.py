@@ -18,6 +18,8 @@ POOL_MANAGED = "phoenix:pool"
 SIZES = frozenset(
     {"recordsize", "quota", "refquota", "reservation", "refreservation", "special_small_blocks"}
 )
+LIMITS = frozenset({"quota", "refquota", "reservation", "refreservation"})
+"""Sizes that can be `none`; for the others 0 is a size."""
 ALIASES = {
     ("xattr", "sa"): "on",
     ("acltype", "posixacl"): "posix",
@@ -73,7 +75,7 @@ def canonical(name: str, value: object) -> str:
 
 def spelled(name: str, value: str) -> str:
     """Return a canonical value as a person would write it: 1048576 is `1M`, quota 0 is `none`."""
-    if name in SIZES and value == "0":
+    if name in LIMITS and value == "0":
         return "none"
     return sizes.show(int(value)) if name in SIZES else value
 
@@ -103,22 +105,31 @@ def layouts(text: str) -> Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]:
     """
     pools: dict[str, list[tuple[str, list[str]]]] = {}
     vdevs: list[tuple[str, list[str]]] = []
+    group: list[str] | None = None
     prefix = ""
     for line in text.splitlines():
         cells = line.split("\t")
         if cells[0] in _CLASSES:
-            prefix = f"{cells[0]} "
+            prefix, group = f"{cells[0]} ", None  # a spare has no ALLOC either, and is in no mirror
         elif cells[0]:
-            prefix, vdevs = "", []
+            prefix, group, vdevs = "", None, []
             pools[cells[0]] = vdevs
-        elif cells[1].startswith("/"):
-            if cells[3] == "-" and vdevs and not vdevs[-1][0].endswith("stripe"):
-                vdevs[-1][1].append(disk_name(cells[1]))
-            else:
-                vdevs.append((f"{prefix}stripe", [disk_name(cells[1])]))
+        elif not cells[1].startswith("/"):
+            group = []
+            vdevs.append((prefix + cells[1].rsplit("-", 1)[0], group))
+        elif cells[3] == "-" and group is not None:
+            group.append(disk_name(cells[1]))
         else:
-            vdevs.append((prefix + cells[1].rsplit("-", 1)[0], []))
+            group = None
+            vdevs.append((f"{prefix}stripe", [disk_name(cells[1])]))
     return {pool: tuple((kind, tuple(disks)) for kind, disks in found) for pool, found in pools.items()}
+
+
+@cache
+def owners(text: str) -> Mapping[str, Mapping[str, str]]:
+    """Read `stat -c '%U %G %a %n'` into path → owner, group and mode."""
+    rows = (line.split(" ", 3) for line in text.splitlines())
+    return {path: {"owner": owner, "group": group, "mode": mode} for owner, group, mode, path in rows}
 
 
 def disk_name(path: str) -> str:

@@ -28,6 +28,8 @@ class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
         self._answers: dict[Question, CommandResult] = {}
         self._open: dict[Question, None] = {}
         self.speculating = False
+        self.stops = 0
+        """How often a check was stopped at a question."""
 
     @property
     def has_open_questions(self) -> bool:
@@ -48,20 +50,17 @@ class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
         self._open.clear()
         self._ask(questions)
 
-    def forget(self) -> None:
-        """Drop all answers: what follows wants to see the host as it is then."""
-        self._answers.clear()
-
     def _answer(self, question: Question) -> CommandResult:
         if question not in self._answers:
             if self.speculating:
                 self._open[question] = None
+                self.stops += 1
                 raise Unanswered
             self._ask([question])
         return self._answers[question]
 
     def _ask(self, questions: list[Question]) -> None:
-        answers = self._fleet.transport(self.hostname).ask(questions)
+        answers = self._fleet.ask(self.hostname, questions)
         for question, answer in zip(questions, answers, strict=True):
             # decoded once, so that the cached readers know a text again by its identity
             self._answers[question] = CommandResult(

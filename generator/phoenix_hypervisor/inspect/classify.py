@@ -29,7 +29,7 @@ def classify(
     item: pytest.Item, ref: Ref, call: pytest.CallInfo[None], compared: Comparison | None
 ) -> Finding:
     """Return the finding for a finished setup or call phase."""
-    check = item.name.partition("[")[0].removeprefix("test_")
+    check = check_name(item)
     probe = item.get_closest_marker("probe") is not None
     raised = call.excinfo
     if raised is None:
@@ -47,6 +47,11 @@ def classify(
     return Finding(ref, check, Verdict.UNKNOWN, f"{check}: {_why(raised)}", probe=probe)
 
 
+def check_name(item: pytest.Item) -> str:
+    """Return a check's name as findings have it: `present` for test_present[…]."""
+    return item.name.partition("[")[0].removeprefix("test_")
+
+
 def _differences(check: str, compared: Comparison | None) -> Mapping[str, Difference]:
     if compared is None:
         return {check: Difference("not so", "so", "")}
@@ -56,7 +61,7 @@ def _differences(check: str, compared: Comparison | None) -> Mapping[str, Differ
         return {
             str(name): Difference(actual.get(name), desired.get(name))
             for name in names
-            if actual.get(name) != desired.get(name)
+            if name not in actual or name not in desired or actual[name] != desired[name]
         }
     return {check: Difference(actual, desired, relation)}
 

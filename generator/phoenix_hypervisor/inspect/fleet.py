@@ -7,7 +7,8 @@ installed plugin, and its logging writes task arguments to a file.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +20,7 @@ from nornir.core.task import Result, Task
 from nornir.plugins.runners import ThreadedRunner
 
 from ..errors import HostError, UsageError, did_you_mean
-from ..transport import Address, Transport, connect
+from ..transport import Address, Answer, Question, Transport, connect
 
 if TYPE_CHECKING:
     from ..config.inventory import Inventory as Declared
@@ -30,6 +31,10 @@ logging.getLogger("nornir").propagate = False  # it logs the arguments of tasks
 
 R = TypeVar("R")
 WORKERS = 32
+SHELLS = 4
+"""How many shells on one host share many questions: below sshd's usual MaxSessions of 10."""
+MANY = 20
+"""From how many questions for each it is worth another shell."""
 
 
 class Fleet:
@@ -38,6 +43,7 @@ class Fleet:
     def __init__(self, declared: Declared, folder: Path, hosts: Collection[str] | None = None) -> None:
         self._folder = folder
         self._transports: dict[str, Transport] = {}
+        self._shells: dict[str, list[Transport]] = {}
         self._lock = Lock()
         self.lost: dict[str, HostError] = {}
         """Hosts that did not answer, with the reason: nothing more is asked of them in this run."""
@@ -101,6 +107,30 @@ class Fleet:
             raise
         return transport
 
+    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
+        """Ask a host questions; many go through several shells at once. Raises HostError."""
+        first = self.transport(host)
+        shells = [first, *self._more_shells(host, min(SHELLS, len(questions) // MANY) - 1)]
+        if len(shells) == 1:
+            return first.ask(questions)
+        # dealt out like cards, so that the costly ones, which stand together, are spread
+        parts = [questions[n :: len(shells)] for n in range(len(shells))]
+        with ThreadPoolExecutor(len(shells)) as pool:
+            answered = list(pool.map(lambda shell, part: shell.ask(part), shells, parts))
+        return [answered[n % len(shells)][n // len(shells)] for n in range(len(questions))]
+
+    def _more_shells(self, host: str, wanted: int) -> list[Transport]:
+        """Further shells on a host that is connected already; fewer where it allows no more sessions."""
+        there = self._shells.setdefault(host, [])
+        while len(there) < wanted:
+            shell = connect(self.address(host))
+            try:
+                shell.open()
+            except HostError:
+                break
+            there.append(shell)
+        return there[: max(wanted, 0)]
+
     def address(self, name: str) -> Address:
         """Return how a host is reached, groups and defaults resolved by Nornir."""
         host = self._nornir.inventory.hosts[name]
@@ -128,7 +158,10 @@ class Fleet:
 
     def close(self) -> None:
         """Close every transport."""
-        for transport in self._transports.values():
+        for transport in [
+            *self._transports.values(),
+            *(s for shells in self._shells.values() for s in shells),
+        ]:
             transport.close()
 
 

@@ -7,6 +7,7 @@ before they run, and tells a failed check from one that could not tell.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ import pytest
 
 from .. import registry
 from ..resource import Kind, Ref
-from .backend import BatchBackend, Unanswered, host_of
-from .classify import UNKNOWN, Comparison, classify
-from .looks import Finding, Look, Verdict, looks
+from .classify import UNKNOWN, Comparison, check_name, classify
+from .looks import Finding, Look, Status, Verdict, looks
+from .speculation import Call, Speculation
 
 if TYPE_CHECKING:
     from testinfra.host import Host
@@ -42,7 +43,10 @@ class Around:
 
 
 class Inspector:
-    """One inspection of the given resources: all state checks, and the probes if asked for."""
+    """One inspection of the given resources: all state checks, and the probes if asked for.
+
+    `quick` takes a check that held in speculation as held and leaves only the others to pytest.
+    """
 
     def __init__(
         self,
@@ -53,10 +57,12 @@ class Inspector:
         probes: bool,
         known: Mapping[Ref, Look] | None = None,
         orphans: bool = False,
+        quick: bool = False,
     ) -> None:
         self._site = site
         self.fleet = fleet
-        self.probes = probes
+        self._probes = probes
+        self._quick = quick
         self.findings: list[Finding] = []
         self.owned: dict[tuple[str, str], set[str]] = {}
         """(host, kind) → names of what we made there, where that could be told."""
@@ -64,11 +70,10 @@ class Inspector:
         self._resources = {ref: site.resources[ref] for ref in site.resources if ref in set(refs)}
         self._refs = {id(resource): ref for ref, resource in self._resources.items()}
         self._places = {ref: n for n, ref in enumerate(site.resources)}
-        self._hosts: dict[str, tuple[Host, BatchBackend]] = {}
+        self._states = self._uses = Speculation(fleet, ())
         self._owners: dict[str, Callable[[Host], set[str]]] | None = {} if orphans else None
         self._comparison: Comparison | None = None
         self._not_held: set[Ref] = set()
-        self._probing = False
         self._around = Around(site, self._refs)
 
     def looks(self) -> dict[Ref, Look]:
@@ -122,7 +127,7 @@ class Inspector:
             item
             for item in items
             if not is_check(item.path)
-            or (self.ref(item) is not None and (self.probes or item.get_closest_marker("probe") is None))
+            or (self.ref(item) is not None and (self._probes or not _marked(item, "probe")))
         ]
         items.sort(key=self._order)
 
@@ -131,7 +136,7 @@ class Inspector:
         if ref is None:
             return (True, len(self._places), 0)
         rank = 0 if item.name.startswith("test_present[") else 1
-        return (item.get_closest_marker("probe") is not None, self._places[ref], rank)
+        return (_marked(item, "probe"), self._places[ref], rank)
 
     def ref(self, item: pytest.Item) -> Ref | None:
         """Return the resource a check is about."""
@@ -145,63 +150,73 @@ class Inspector:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Ask the questions of all state checks before the first one runs."""
+        """Run all checks speculatively: state checks, then the probes of what seems right."""
         if session.config.option.collectonly:
             return
-        wanted = [(item, ref) for item in session.items if (ref := self.ref(item)) is not None]
-        hosts = {ref.host for _, ref in wanted} | (
+        checks = [(item, ref) for item in session.items if (ref := self.ref(item)) is not None]
+        hosts = {ref.host for _, ref in checks} | (
             set(self.fleet.hosts) if self._owners is not None else set()
         )
-        self._hosts = {name: host_of(name, self.fleet) for name in sorted(hosts)}
-        calls = {
-            (ref.host, item.nodeid): self._caller(item)
-            for item, ref in wanted
-            if item.get_closest_marker("probe") is None
-        }
-        self._speculate(
-            {**calls, **{(h, k): self._owner(h, k) for k in self._owners or () for h in self._hosts}}
-        )
-        for kind in self._owners or ():
-            self._note_owned(kind)
+        self._states = Speculation(self.fleet, hosts)
+        self._uses = Speculation(
+            self.fleet, hosts
+        )  # answers of its own: things may change while they are used
+        states = [(item, ref) for item, ref in checks if not _marked(item, "probe", "precondition")]
+        held = self._states.run([*self._calls(states, self._states), *self._owner_calls(hosts)])
+        wrong = {ref for item, ref in states if item.nodeid not in held}
+        missing = [(item, ref) for item, ref in checks if _marked(item, "precondition") and ref in wrong]
+        self._states.run(self._calls(missing, self._states))
+        ready = [
+            (item, ref)
+            for item, ref in checks
+            if _marked(item, "probe") and ref not in wrong and self._blocker(ref, wrong) is None
+        ]
+        held |= self._uses.run(self._calls(ready, self._uses))
+        self._note_owned(hosts)
+        if self._quick:
+            self._take_as_held(session, checks, held, wrong)
 
-    def _caller(self, item: pytest.Item) -> Callable[[], object]:
+    def _take_as_held(
+        self, session: pytest.Session, checks: list[tuple[pytest.Item, Ref]], held: set[str], wrong: set[Ref]
+    ) -> None:
+        """Leave to pytest only the checks that raised: one that held would hold again on the same answers."""
+        done = {item.nodeid for item, ref in checks if _marked(item, "precondition") and ref not in wrong}
+        for item, ref in checks:
+            if item.nodeid in held:
+                self.findings.append(
+                    Finding(ref, check_name(item), Verdict.HELD, probe=_marked(item, "probe"))
+                )
+        session.items = [item for item in session.items if item.nodeid not in held | done]
+
+    def _calls(self, checks: list[tuple[pytest.Item, Ref]], speculation: Speculation) -> list[Call]:
+        return [Call(ref.host, item.nodeid, self._caller(item, ref, speculation)) for item, ref in checks]
+
+    def _caller(self, item: pytest.Item, ref: Ref, speculation: Speculation) -> Callable[[], object]:
         """A call of the check's function as pytest would make it."""
         function: Callable[..., object] = item.obj  # type: ignore[attr-defined]  # every check is a Function
-        ref = self.ref(item)
-        assert ref is not None
-        host, backend = self._hosts[ref.host]
-        given = {"host": host, "feed": backend.feed, "site": self._around, **item.callspec.params}  # type: ignore[attr-defined]
+        given = {
+            "host": speculation.host(ref.host),
+            "feed": speculation.backend(ref.host).feed,
+            "site": self._around,
+            **item.callspec.params,  # type: ignore[attr-defined]
+        }
         names = item._fixtureinfo.argnames  # type: ignore[attr-defined]
         return lambda: function(**{name: given[name] for name in names})
 
-    def _owner(self, host: str, kind: str) -> Callable[[], object]:
-        assert self._owners is not None
-        function = self._owners[kind]
-        return lambda: function(self._hosts[host][0])
+    def _owner_calls(self, hosts: Collection[str]) -> list[Call]:
+        return [
+            Call(host, f"owned {kind}", partial(owned, self._states.host(host)))
+            for kind, owned in (self._owners or {}).items()
+            for host in hosts
+        ]
 
-    def _note_owned(self, kind: str) -> None:
-        assert self._owners is not None
-        for host in self._hosts:
-            if host not in self.fleet.lost:
+    def _note_owned(self, hosts: Collection[str]) -> None:
+        for kind, owned in (self._owners or {}).items():
+            for host in hosts - self.fleet.lost.keys():
                 try:
-                    self.owned[host, kind] = set(self._owners[kind](self._hosts[host][0]))
+                    self.owned[host, kind] = set(owned(self._states.host(host)))
                 except Exception:  # noqa: S112  (a tool is missing: then we made nothing with it)
                     continue
-
-    def _speculate(self, calls: Mapping[tuple[str, str], Callable[[], object]]) -> None:
-        """Run calls until none stops at a question, asking all open questions of all hosts in between."""
-        backends = {name: backend for name, (_, backend) in self._hosts.items()}
-        waiting = list(calls.items())
-        while waiting:
-            for backend in backends.values():
-                backend.speculating = True
-            waiting = [(key, call) for key, call in waiting if key[0] not in self.fleet.lost and _stops(call)]
-            for backend in backends.values():
-                backend.speculating = False
-            asking = [name for name, backend in backends.items() if backend.has_open_questions]
-            if not asking:
-                break
-            self.fleet.run(lambda name: backends[name].ask_open(), asking, "ask")
 
     # Running: fixtures, blocking, and what each outcome means.
 
@@ -212,7 +227,7 @@ class Inspector:
         assert ref is not None
         if ref.host in self.fleet.lost:
             raise self.fleet.lost[ref.host]
-        return self._hosts[ref.host][0]
+        return (self._uses if _marked(request.node, "probe") else self._states).host(ref.host)
 
     @pytest.fixture
     def feed(self, host: Host) -> Callable[[str, Text], Any]:
@@ -233,48 +248,23 @@ class Inspector:
             return
         own = [finding for finding in self.findings if finding.ref == ref] if ref in self._not_held else []
         missing = any(f.check == "present" and f.verdict is Verdict.FAILED for f in own)
-        if item.get_closest_marker("precondition") is not None:
+        if _marked(item, "precondition"):
             if not missing or not self._resources[ref].present:
                 pytest.skip("it exists")
-        elif item.get_closest_marker("probe") is not None:
-            self._before_probes(item)
+        elif _marked(item, "probe"):
             wrong = [f for f in own if f.verdict in (Verdict.FAILED, Verdict.UNKNOWN) and not f.probe]
-            if wrong or self._blocker(ref):
+            if wrong or self._blocker(ref, self._not_held):
                 pytest.skip("blocked: the state is not right yet")
         elif missing:
             pytest.skip("blocked: it does not exist")
 
-    def _before_probes(self, item: pytest.Item) -> None:
-        """Once, before the first probe: ask the questions of all probes that will run, anew."""
-        if self._probing:
-            return
-        self._probing = True
-        for _, backend in self._hosts.values():
-            backend.forget()
-        ready = [
-            probe
-            for probe in item.session.items
-            if probe.get_closest_marker("probe") is not None
-            and (ref := self.ref(probe)) is not None
-            and ref not in self._not_held
-            and self._blocker(ref) is None
-        ]
-        self._speculate({(self._host_name(probe), probe.nodeid): self._caller(probe) for probe in ready})
-
-    def _host_name(self, item: pytest.Item) -> str:
-        ref = self.ref(item)
-        assert ref is not None
-        return ref.host
-
-    def _blocker(self, ref: Ref) -> Ref | None:
-        """Something needed, directly or not, that this inspection found not to be right."""
+    def _blocker(self, ref: Ref, wrong: Collection[Ref]) -> Ref | None:
+        """Something needed, directly or not, that is not right."""
         for need in self._site.needs[ref]:
             known = self._known.get(need)
-            if need in self._not_held or (
-                need not in self._resources and known and known.status.value != "ok"
-            ):
+            if need in wrong or (need not in self._resources and known and known.status is not Status.OK):
                 return need
-            further = self._blocker(need)
+            further = self._blocker(need, wrong)
             if further:
                 return further
         return None
@@ -300,7 +290,7 @@ class Inspector:
         if ref is None or call.when == "teardown" or (call.when == "setup" and call.excinfo is None):
             return report
         finding = classify(item, ref, call, self._comparison)
-        if finding.verdict is Verdict.UNKNOWN and (blocker := self._blocker(ref)) is not None:
+        if finding.verdict is Verdict.UNKNOWN and (blocker := self._blocker(ref, self._not_held)) is not None:
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"Skipped: blocked by {blocker}: {finding.message}")
         elif finding.verdict is Verdict.UNKNOWN:
@@ -313,15 +303,8 @@ class Inspector:
         return report
 
 
-def _stops(call: Callable[[], object]) -> bool:
-    """Whether a speculative call stopped at a question nobody has answered yet."""
-    try:
-        call()
-    except Unanswered:
-        return True
-    except Exception:
-        return False
-    return False
+def _marked(item: pytest.Item, *names: str) -> bool:
+    return any(item.get_closest_marker(name) is not None for name in names)
 
 
 def is_check(path: Path) -> bool:

@@ -43,7 +43,9 @@ def inspect(
     orphans: bool = False,
 ) -> Inspector:
     """Inspect resources; returns the inspector with its findings. Raises CheckError when pytest fails."""
-    inspector = Inspector(opened.site, opened.fleet, refs, probes=probes, known=known, orphans=orphans)
+    inspector = Inspector(
+        opened.site, opened.fleet, refs, probes=probes, known=known, orphans=orphans, quick=True
+    )
     kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
     files = [str(file) for file in check_files(kinds, opened.site.folder)]
     said = io.StringIO()
@@ -58,7 +60,8 @@ def inspect(
     ]
     arguments += [f"--rootdir={opened.site.folder}", "--import-mode=importlib"]
     arguments += [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
-    with _one_at_a_time, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    # stderr stays: while one host is looked at, the progress of others is told there
+    with _one_at_a_time, contextlib.redirect_stdout(said):
         status = pytest.main([*arguments, *files], plugins=[plugin, _Named(inspector)])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise CheckError(f"the checks could not be run:\n{said.getvalue().strip()}")

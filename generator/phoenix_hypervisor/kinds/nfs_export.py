@@ -69,11 +69,14 @@ class NfsExport(Kind):
             yield from self.remove(self.name)
             return
         if "foreign" in change:
-            yield Refusal("foreign", f"somebody else exports {self.name} too: {change['foreign'].actual}")
+            yield Refusal(
+                "foreign", f"somebody else exports {self.name} already, to {change['foreign'].actual}"
+            )
             return
         if change.creates or any(client.startswith("file ") for client in change.attributes):
             yield Step(f"write {self.file}", push=next(iter(self.artifacts())))
-        if any(not name.startswith(("active", "enabled", "file ")) for name in change.attributes):
+        own = (name for name in change.attributes if not name.startswith("file "))
+        if set(own) - {"active", "enabled"}:
             yield refresh()
         if "active" in change or "enabled" in change:
             yield run("systemctl", "enable", "--now", "nfs-server")

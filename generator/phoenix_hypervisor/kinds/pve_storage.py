@@ -115,25 +115,32 @@ class PveStorage(Kind):
         yield run("rm", "-f", made(cls.kind, name))
 
     @classmethod
-    def samples(cls) -> Samples:
+    def samples(cls) -> Iterable[Samples]:
+        disks = ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]
         around = {
-            "zfs_pool": {
-                "tank": {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}
+            "zfs_pool": {"tank": {"vdevs": [{"type": "mirror", "disks": disks}]}},
+            "zfs_dataset": {"tank/one": {}, "tank/two": {}},
+        }
+        folder = {"type": "dir", "path": "/tank/one", "content": ["iso"], "nodes": ["pve1"]}
+        pool = {"type": "zfspool", "pool": "tank/one", "content": ["images"]}
+        yield Samples(
+            "tank-iso",
+            {**folder, "shared": False, "is_mountpoint": True, "disable": False},
+            {
+                **folder,
+                "content": ["iso", "vztmpl"],
+                "nodes": ["pve1", "pve2"],
+                "shared": True,
+                "is_mountpoint": False,
+                "disable": True,
             },
-            "zfs_dataset": {"tank/iso": {}},
-        }
-        first = {
-            "type": "dir",
-            "path": "/tank/iso",
-            "content": ["iso"],
-            "shared": False,
-            "is_mountpoint": True,
-        }
-        second = {
-            "type": "dir",
-            "path": "/tank/iso",
-            "content": ["iso", "vztmpl"],
-            "shared": True,
-            "is_mountpoint": False,
-        }
-        return Samples("tank-iso", first | {"disable": False}, second | {"disable": True}, around)
+            around,
+            refused=({"path": "/tank/two"},),
+        )
+        yield Samples(
+            "tank-disks",
+            {**pool, "sparse": True},
+            {**pool, "content": ["images", "rootdir"], "sparse": False},
+            around,
+            refused=({"pool": "tank/two"}, {**folder, "pool": None, "sparse": None}),
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ..dialects import samba
 from ..fields import AbsolutePath, Account, Mode
@@ -27,7 +27,25 @@ SHOWN = {
     "comment": "comment",
 }
 Word = Annotated[str, Field(pattern=r"^@?[A-Za-z0-9_][A-Za-z0-9_.$-]*$")]
-Parameter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9 :_-]*$")]
+SPECIAL = frozenset({"global", "homes", "printers"})
+"""Sections of smb.conf that are not shares."""
+
+
+def _no_section(name: str) -> str:
+    if name.lower() in SPECIAL:
+        raise ValueError(f"`{name}` is a section of smb.conf with a meaning of its own")
+    return name
+
+
+def _no_field(name: str) -> str:
+    if samba.parameter(name) in {*SHOWN.values(), "path", "valid users", *samba.OPPOSITES}:
+        raise ValueError(f"`{name}` has a field of its own here")
+    if samba.parameter(name) in ("include", "copy", "config file"):
+        raise ValueError(f"`{name}` would read further files")
+    return name
+
+
+Parameter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9 :_-]*$"), AfterValidator(_no_field)]
 Line = Annotated[str, Field(pattern=r"^[^\r\n\\]*$", max_length=500)]
 
 
@@ -41,7 +59,7 @@ class SambaShare(Kind):
     dataset's matter.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._$-]{0,79}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._$-]{0,79}$"), AfterValidator(_no_section)]
     path: AbsolutePath
     valid_users: tuple[Word, ...] = ()
     read_only: bool = True
@@ -65,6 +83,11 @@ class SambaShare(Kind):
         for name, text in self.options.items():
             found[samba.parameter(name)] = text
         return {name: samba.canonical(name, str(text)) for name, text in found.items()}
+
+    @property
+    def written(self) -> dict[str, str]:
+        """The same for the file: `options` as they are declared, where `1` may be a number."""
+        return {**self.parameters, **{samba.parameter(name): text for name, text in self.options.items()}}
 
     @property
     def file(self) -> str:

@@ -126,7 +126,7 @@ class ZfsDataset(Kind):
                 yield Want("account", getattr(self, attribute), attribute, "", exact=True, required=False)
 
     def artifacts(self) -> Iterable[Artifact]:
-        yield script(self.kind, self.name.replace("/", "."), "converge.sh.j2")
+        yield script(self.kind, self.name.replace(".", "%2E").replace("/", "."), "converge.sh.j2")
 
     def converge(self, change: Change) -> Iterator[Step | Refusal]:
         if change.creates and not self.parent:
@@ -181,64 +181,39 @@ class ZfsDataset(Kind):
         yield run("zfs", "destroy", name, destroys=f"all data in the dataset {name}")
 
     @classmethod
-    def samples(cls) -> Samples:
-        pool = {"vdevs": [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]}
-        first = {
-            "recordsize": "128K",
-            "compression": "lz4",
-            "sync": "standard",
-            "quota": "1G",
-            "refquota": "1G",
+    def samples(cls) -> Iterable[Samples]:
+        disks = ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]
+        around = {"zfs_pool": {"tank": {"vdevs": [{"type": "mirror", "disks": disks}]}}}
+        both = {
+            "recordsize": ("128K", "1M"),
+            "compression": ("lz4", "zstd"),
+            "sync": ("standard", "always"),
+            "quota": ("1G", "none"),
+            "refquota": ("1G", "2G"),
+            "reservation": ("1M", "2M"),
+            "refreservation": ("1M", "none"),
+            "atime": ("off", "on"),
+            "relatime": ("off", "on"),
+            "xattr": ("sa", "off"),
+            "acltype": ("posixacl", "off"),
+            "dnodesize": ("auto", "legacy"),
+            "logbias": ("latency", "throughput"),
+            "primarycache": ("all", "metadata"),
+            "secondarycache": ("all", "none"),
+            "redundant_metadata": ("all", "most"),
+            "special_small_blocks": ("0", "4K"),
+            "snapdir": ("hidden", "visible"),
+            "exec": ("on", "off"),
+            "setuid": ("on", "off"),
+            "devices": ("on", "off"),
+            "mountpoint": ("/tank/sample", "/srv/sample"),
+            "owner": ("root", "www-data"),
+            "group": ("root", "backup"),
+            "mode": ("0755", "0750"),
         }
-        first |= {
-            "reservation": "1M",
-            "refreservation": "1M",
-            "atime": "off",
-            "relatime": "off",
-            "xattr": "sa",
-        }
-        first |= {"acltype": "posixacl", "dnodesize": "auto", "logbias": "latency", "primarycache": "all"}
-        first |= {
-            "secondarycache": "all",
-            "redundant_metadata": "all",
-            "special_small_blocks": "0",
-            "snapdir": "hidden",
-        }
-        first |= {
-            "exec": "on",
-            "setuid": "on",
-            "devices": "on",
-            "mountpoint": "/tank/sample",
-            "canmount": "on",
-        }
-        first |= {"owner": "root", "group": "root", "mode": "0755"}
-        second = {
-            "recordsize": "1M",
-            "compression": "zstd",
-            "sync": "always",
-            "quota": "none",
-            "refquota": "2G",
-        }
-        second |= {
-            "reservation": "2M",
-            "refreservation": "none",
-            "atime": "on",
-            "relatime": "on",
-            "xattr": "off",
-        }
-        second |= {
-            "acltype": "off",
-            "dnodesize": "legacy",
-            "logbias": "throughput",
-            "primarycache": "metadata",
-        }
-        second |= {"secondarycache": "none", "redundant_metadata": "most", "special_small_blocks": "4K"}
-        second |= {
-            "snapdir": "visible",
-            "exec": "off",
-            "setuid": "off",
-            "devices": "off",
-            "mountpoint": "/srv/sample",
-        }
-        second |= {"canmount": "noauto"}
-        return Samples("tank/sample", first, second | {"exact": True}, {"zfs_pool": {"tank": pool}})
+        first, second = ({name: values[n] for name, values in both.items()} for n in (0, 1))
+        yield Samples("tank/sample", first, second, around)
+        # what is not mounted has no owner, and `exact` says something only of what is not declared
+        yield Samples(
+            "tank/bare", {"canmount": "on", "atime": "off"}, {"canmount": "noauto", "exact": True}, around
+        )

@@ -102,9 +102,8 @@ class ZfsPool(Kind):
 
     def converge(self, change: Change) -> Iterator[Step | Refusal]:
         if change.creates:
-            found = change.attributes.get("disks")
-            if found:
-                bad = {disk: state for disk, state in found.actual.items() if state != found.desired[disk]}
+            bad = {disk: change[disk].actual for disk in self.disks if disk in change}
+            if bad:
                 said = "; ".join(f"{disk}: {state}" for disk, state in bad.items())
                 yield Refusal("disks", f"only blank disks are taken, but {said}")
                 return
@@ -136,9 +135,11 @@ class ZfsPool(Kind):
 
     @classmethod
     def samples(cls) -> Samples:
-        vdevs = [{"type": "mirror", "disks": ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]}]
+        disks = ["nvme-SAMPLE_1", "nvme-SAMPLE_2"]
+        vdevs = [{"type": "mirror", "disks": disks}]
         return Samples(
             "tank",
             {"vdevs": vdevs, "autotrim": "on", "autoexpand": "off", "failmode": "wait", "comment": "one"},
             {"vdevs": vdevs, "autotrim": "off", "autoexpand": "on", "failmode": "continue", "comment": "two"},
+            refused=({"vdevs": [{"type": "stripe", "disks": disks}]}, {"ashift": 13}),
         )

@@ -38,13 +38,13 @@ STORY = (
         "phoenix validate",
     ),
     Scene(
-        "The node is a lab node: a directory with a root of its own, and stand-ins for the tools of Proxmox.\n"
-        "It has blank disks, and nothing else. (One of an earlier demonstration is thrown away.)",
+        "The node is a lab node: a directory with a root of its own, and stand-ins for Proxmox's tools.\n"
+        "It has blank disks, and nothing else. (The node of an earlier demonstration is thrown away.)",
         "phoenix lab up --fresh",
     ),
     Scene(
-        "What differs, and exactly what would be run? A plan changes nothing. It ends with status 2: there is\n"
-        "something to do.",
+        "What differs, and exactly what would be run? A plan changes nothing. It ends with status 2:\n"
+        "there is something to do.",
         "phoenix plan",
         ExitCode.PENDING,
     ),
@@ -100,6 +100,8 @@ def main() -> int:
     except PhoenixError as error:
         print(f"\nthe demonstration stops: {error}", file=sys.stderr)  # noqa: T201
         return ExitCode.FAILED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
     _say(END.rstrip())
     return ExitCode.OK
 

@@ -181,10 +181,12 @@ def ran_line(ran: Ran) -> str:
     return f"  {sign} {ran.ref.host}: {shortened(ran.title)}  ({ran.seconds:.1f} s)"
 
 
-def outcome_lines(outcome: Outcome) -> Iterator[str]:
-    """Yield how an apply ended."""
+def outcome_lines(outcome: Outcome, told: Collection[str] = ()) -> Iterator[str]:
+    """Yield how an apply ended; hosts of `told` have been said to be lost before."""
+    for name in sorted(outcome.lost.keys() - set(told)):
+        yield f"{paint('?', 'magenta')} {outcome.lost[name]}"
     for ref, look in outcome.looks.items():
-        if look.status is Status.OK:
+        if look.status is Status.OK or ref.host in outcome.lost:
             continue
         reason = outcome.stuck.get(ref) or "; ".join(look.reasons)
         after = f" by {look.blocked_by}" if look.blocked_by else ""

@@ -44,10 +44,10 @@ def _argv(address: Address) -> list[str]:
         "-o",
         f"ConnectTimeout={max(1, round(address.connect_seconds))}",
     ]
+    for option in address.options:  # before ours: of an option that is given twice, ssh takes the first
+        argv += ["-o", option]
     argv += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
     argv += ["-o", "ControlMaster=auto", "-o", f"ControlPath={_sockets()}/%C", "-o", "ControlPersist=60"]
-    for option in address.options:
-        argv += ["-o", option]
     if address.port:
         argv += ["-p", str(address.port)]
     if address.username:

@@ -40,7 +40,11 @@ class View:
         spec = zfs_props.TABLE.get(prop)
         if spec is None or spec.at_creation:
             value, source = zfs_datasets.value(self.state, name, prop)
-            return (str(self._automatic(name)), source) if value == "auto" else (value, source)
+            return (
+                (str(self._automatic(name)), source)
+                if value == "auto" and prop == "refreservation"
+                else (value, source)
+            )
         if not spec.applies(zfs_datasets.kind_of(self.state, name)):
             return "-", "-"
         if spec.default == "none":

@@ -1,0 +1,75 @@
+"""Running checks before they run: to learn what they will ask, and to ask all of it in few round trips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from .backend import BatchBackend, Unanswered, host_of
+
+if TYPE_CHECKING:
+    from testinfra.host import Host
+
+    from .fleet import Fleet
+
+
+class Call(NamedTuple):
+    """A check's function with its arguments, and the host it asks."""
+
+    host: str
+    key: str
+    function: Callable[[], object]
+
+
+class Speculation:
+    """The hosts as checks see them, and the answers they have been given so far."""
+
+    def __init__(self, fleet: Fleet, hosts: Collection[str]) -> None:
+        self._fleet = fleet
+        self._hosts = {name: host_of(name, fleet) for name in sorted(hosts)}
+
+    def host(self, name: str) -> Host:
+        """Return testinfra's host of that name."""
+        return self._hosts[name][0]
+
+    def backend(self, name: str) -> BatchBackend:
+        """Return the backend behind a host."""
+        return self._hosts[name][1]
+
+    def run(self, calls: Iterable[Call]) -> set[str]:
+        """Run calls until none stops at a question; returns the keys of those that ended well.
+
+        Between two rounds all open questions of all hosts are asked, each host's in one round trip.
+        """
+        held: set[str] = set()
+        waiting = list(calls)
+        while waiting:
+            waiting = [
+                call for call in waiting if call.host not in self._fleet.lost and self._stops(call, held)
+            ]
+            asking = [name for name, (_, backend) in self._hosts.items() if backend.has_open_questions]
+            if not asking:
+                break
+            self._fleet.run(lambda name: self.backend(name).ask_open(), asking, "ask")
+        return held
+
+    def _stops(self, call: Call, held: set[str]) -> bool:
+        """Whether a call stopped at a question nobody has answered yet; notes those that held."""
+        backend = self.backend(call.host)
+        backend.speculating, before = True, backend.stops
+        try:
+            call.function()
+        except Unanswered:
+            return True
+        # pytest.skip and pytest.fail raise no Exceptions
+        except (Exception, pytest.skip.Exception, pytest.fail.Exception):
+            # the real run repeats it and says what it means
+            return False
+        finally:
+            backend.speculating = False
+        if backend.stops == before:
+            held.add(call.key)
+            return False
+        return True  # the check caught what should have stopped it

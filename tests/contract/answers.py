@@ -1,0 +1,164 @@
+"""Checks run in memory on what a node answered, true or altered: does a check ever fail, and as what?
+
+An alteration changes one answer of the node a little: a word, a line, the exit status. A check that
+fails under none of them cannot fail at all.
+"""
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from phoenix_hypervisor.config import Site
+from phoenix_hypervisor.errors import HostError
+from phoenix_hypervisor.inspect.backend import host_of
+from phoenix_hypervisor.inspect.classify import classify
+from phoenix_hypervisor.inspect.inspector import Around
+from phoenix_hypervisor.inspect.looks import Finding
+from phoenix_hypervisor.resource import Kind, Ref
+from phoenix_hypervisor.transport import Answer, Question, Transport
+
+Check = Callable[..., None]
+WORD = re.compile(rb"[A-Za-z0-9_.@+-]+|[^\sA-Za-z0-9_.@+-]+")
+OTHER_WORDS = (b"no", b"yes", b"0", b"1", b"inactive", b"disabled", b"none", b"x", b'"x"', b"9" * 15, b"")
+SIGNS = bytes(range(32, 127))
+NOT_FOUND = Answer(127, b"", b"sh: 1: it: not found\n")
+ENOUGH = 30_000
+"""Alterations after which a check is given up on."""
+
+
+@cache
+def verify_module(path: Path) -> ModuleType:
+    """The module of checks, loaded as plain Python: an assert is an assert."""
+    spec = importlib.util.spec_from_file_location(f"contract_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def checks(path: Path) -> dict[str, Check]:
+    found = vars(verify_module(path))
+    return {name: check for name, check in found.items() if name.startswith("test_") and callable(check)}
+
+
+def marks(check: Check) -> set[str]:
+    return {mark.name for mark in getattr(check, "pytestmark", ())}
+
+
+class Answers:
+    """A transport that asks the real one once for each question, and can be told to answer otherwise."""
+
+    def __init__(self, real: Transport) -> None:
+        self._real = real
+        self.known: dict[Question, Answer] = {}
+        self.asked: dict[Question, None] = {}
+        self.instead: Mapping[Question, Answer] = {}
+        self.for_all: Answer | None = None
+
+    def open(self) -> None:
+        """Nothing to open: the real one is open."""
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        return [self._one(question) for question in questions]
+
+    def _one(self, question: Question) -> Answer:
+        self.asked[question] = None
+        if self.for_all is not None:
+            return self.for_all
+        if question in self.instead:
+            return self.instead[question]
+        if question not in self.known:
+            if len(self.known) > 200:
+                raise HostError("altered answers lead to ever new questions")
+            self.known[question] = self._real.ask([question])[0]
+        return self.known[question]
+
+
+class Trial:
+    """One resource of a declared site, and its checks."""
+
+    def __init__(self, site: Site, ref: Ref, path: Path, answers: Answers) -> None:
+        self._site, self._ref, self.path = site, ref, path
+        self.answers = answers
+
+    def find(self, name: str, resource: Kind | None = None) -> Finding:
+        """Run a check; how it ended, in the inspection's own words."""
+        fleet = SimpleNamespace(transport=lambda _: self.answers)
+        host, backend = host_of(self._ref.host, fleet)
+        check, about = checks(self.path)[name], resource or self._site.resources[self._ref]
+        around = Around(self._site, {id(about): self._ref})
+        given = {"host": host, "feed": backend.feed, "site": around, self._ref.kind: about}
+        wanted = {word: given[word] for word in inspect.signature(check).parameters}
+        call = pytest.CallInfo.from_call(lambda: check(**wanted), when="call")
+        stand_in: Any = SimpleNamespace(
+            name=name, path=self.path, get_closest_marker=lambda mark: mark in marks(check) or None
+        )
+        return classify(stand_in, self._ref, call, None)
+
+    def questions_of(self, name: str) -> tuple[Finding, list[Question]]:
+        """Run a check on true answers; what it asked."""
+        self.answers.asked.clear()
+        finding = self.find(name)
+        return finding, list(self.answers.asked)
+
+    def altered(self, name: str, questions: Sequence[Question]) -> Iterator[tuple[str, Finding]]:
+        """Run a check on one altered answer after the other; what was altered, and how it ended."""
+        for question, answer in _in_turns(
+            [
+                ((question, other) for other in alterations(self.answers.known[question]))
+                for question in questions
+            ]
+        ):
+            self.answers.instead = {question: answer}
+            try:
+                finding = self.find(name)
+            finally:
+                self.answers.instead = {}
+            yield f"`{question.command}` → {answer.status} {answer.stdout!r}", finding
+
+
+def _in_turns(sources: Sequence[Iterator[Any]]) -> Iterator[Any]:
+    left = list(sources)
+    while left:
+        for source in list(left):
+            try:
+                yield next(source)
+            except StopIteration:
+                left.remove(source)
+
+
+def alterations(answer: Answer) -> Iterator[Answer]:
+    """Yield answers that differ a little: small and likely differences first."""
+    yield answer._replace(status=0 if answer.status else 1)
+    yield answer._replace(stdout=b"")
+    yield answer._replace(stdout=answer.stdout + b"x\n")
+    yield from (answer._replace(stdout=text) for text in _other_texts(answer.stdout))
+
+
+def _other_texts(text: bytes) -> Iterator[bytes]:
+    lines = text.splitlines(keepends=True)
+    for number in range(len(lines)):
+        yield b"".join(lines[:number] + lines[number + 1 :])
+    spans = [found.span() for found in WORD.finditer(text)]
+    for start, end in spans:
+        for word in OTHER_WORDS:
+            yield text[:start] + word + text[end:]
+    own = sorted({text[start:end] for start, end in spans})
+    for start, end in spans:
+        for word in own:
+            yield text[:start] + word + text[end:]
+    for start, end in spans:  # the line again, with another word in it
+        before, after = text.rfind(b"\n", 0, start) + 1, (text.find(b"\n", end) + 1) or len(text)
+        for word in OTHER_WORDS:
+            yield text + text[before:start] + word + text[end:after]
+    for place in range(len(text)):
+        for sign in SIGNS:
+            yield text[:place] + bytes([sign]) + text[place + 1 :]

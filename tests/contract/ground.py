@@ -1,0 +1,124 @@
+"""Where samples are tried: a site in a folder with one lab node, and what plans and applies do there."""
+
+import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from phoenix_hypervisor import registry, render
+from phoenix_hypervisor.config import Site, load
+from phoenix_hypervisor.converge.engine import Engine, Outcome
+from phoenix_hypervisor.converge.plan import Consent, Plan, build
+from phoenix_hypervisor.errors import ExitCode
+from phoenix_hypervisor.inspect.fleet import Fleet
+from phoenix_hypervisor.inspect.looks import Finding, Look
+from phoenix_hypervisor.inspect.opening import OpenSite
+from phoenix_hypervisor.inspect.session import inspect
+from phoenix_hypervisor.lab.node import Disk
+from phoenix_hypervisor.lab.site import lab_node
+from phoenix_hypervisor.observe import document, screen
+from phoenix_hypervisor.observe.kinds_page import yaml
+from phoenix_hypervisor.resource import Ref
+
+HOST = "pve1"
+ADDRESS = "10.0.0.13"
+DISKS = tuple(Disk(f"nvme-SAMPLE_{number}", 10 * 2**30) for number in range(1, 5))
+HARDWARE = {"disks": {f"nvme{n}": {"id": disk.by_id, "size": disk.size} for n, disk in enumerate(DISKS)}}
+
+
+class Canary:
+    """A store whose values can be told from anything else."""
+
+    @staticmethod
+    def value(name: str) -> bytes:
+        return f"canary-5b1d-{name}".encode()
+
+
+class Run(NamedTuple):
+    """One plan, carried out or not."""
+
+    plan: Plan
+    findings: list[Finding]
+    orphans: list[Ref]
+    outcome: Outcome | None
+    acts: list[str]
+    """The commands that may have changed the node."""
+    shown: str
+    """All that a person or a program gets to read of it."""
+
+    @property
+    def code(self) -> ExitCode:
+        return self.outcome.code if self.outcome else self.plan.code
+
+    @property
+    def steps(self) -> list[str]:
+        return [step.title for entry in self.plan.entries for step in entry.steps]
+
+    def attributes(self, ref: Ref) -> set[str]:
+        """Names of what differs, as the plan says it."""
+        return {name for entry in self.plan.entries if entry.ref == ref for name in entry.look.change.attributes}
+
+
+class Scene:
+    """A site and its one lab node."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.node = lab_node(folder, HOST)
+
+    @classmethod
+    def fresh(cls, folder: Path) -> "Scene":
+        (folder / "configs" / "nodes").mkdir(parents=True)
+        (folder / "inventory").mkdir()
+        (folder / "configs" / "site.yaml").write_text("name: contract\n")
+        hosts = {HOST: {"hostname": ADDRESS, "data": {"transport": "lab"}}}
+        (folder / "inventory" / "hosts.yaml").write_text(yaml(hosts))
+        scene = cls(folder)
+        scene.node.up(HOST, DISKS, ADDRESS)
+        return scene
+
+    def copy(self, folder: Path) -> "Scene":
+        """A site of its own with a node in the same state; the holes of its disks stay holes."""
+        subprocess.run(["cp", "-a", self.folder, folder], check=True)
+        return Scene(folder)
+
+    def declare(self, sections: Mapping[str, Any]) -> Site:
+        """Write what the node should be, and read the site."""
+        text = yaml({"hardware": HARDWARE, **sections})
+        (self.folder / "configs" / "nodes" / f"{HOST}.yaml").write_text(text)
+        return load(self.folder, Canary())
+
+    def run(
+        self, *, apply: bool = False, prune: bool = False, destroy: Collection[str] = (), fleet: Any = None
+    ) -> Run:
+        """Plan what is declared, and carry it out if wanted: what `phoenix plan` and `phoenix apply -y` do."""
+        site = load(self.folder, Canary())
+        opened = OpenSite(site, fleet or Fleet(site.inventory, self.folder))
+        consent, before = Consent(prune, frozenset(destroy)), len(self.node.actions())
+        outcome = None
+        try:
+            seen = inspect(opened, opened.scope(()), probes=apply, orphans=True)
+            looks, orphans = seen.looks(), seen.orphans()
+            plan = build(site, looks, orphans, consent)
+            if apply and plan.pending:
+                outcome = Engine(opened, plan, looks, consent, lambda *_: None).run()
+        finally:
+            opened.fleet.close()
+        acts = [act["command"] for act in self.node.actions()[before:]]
+        return Run(plan, seen.findings, orphans, outcome, acts, _shown(site, plan, looks, outcome))
+
+
+def _shown(site: Site, plan: Plan, looks: Mapping[Ref, Look], outcome: Outcome | None) -> str:
+    lines = list(screen.plan_lines(plan, looks, {}))
+    planned = document.plan_document(plan, looks, {})
+    lines.append(document.text(planned))
+    if outcome:
+        lines += screen.outcome_lines(outcome)
+        lines.append(document.text(document.outcome_document(planned, outcome, outcome.code)))
+    files = render.render(site.resources.items(), render.Renderer(site.folder))
+    return "\n".join([*lines, *(file.text for file in files)])
+
+
+def kinds() -> list[str]:
+    """Every kind there is, plugins' kinds among them."""
+    return list(registry.homes())

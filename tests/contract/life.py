@@ -1,0 +1,195 @@
+"""The life of one sample on lab nodes, each chapter lived once and read by many tests.
+
+A chapter begins with a copy of the node the chapter before left, so no test depends on another's order.
+"""
+
+import functools
+import shlex
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from phoenix_hypervisor import registry
+from phoenix_hypervisor.config import Site
+from phoenix_hypervisor.dialects import zfs
+from phoenix_hypervisor.inspect.looks import Finding, Look, Verdict
+from phoenix_hypervisor.lab.node import WRAPPER
+from phoenix_hypervisor.observe.kinds_page import sections, sets
+from phoenix_hypervisor.resource import CREATE, MADE_FOLDER, Kind, Ref, Refusal, Samples, Step
+from tests.contract.ground import HOST, Run, Scene
+
+
+class Chapter(NamedTuple):
+    """A scene, what was run there, and the same once more right after it."""
+
+    scene: Scene
+    run: Run
+    again: Run | None = None
+
+
+class Life:
+    """One set of samples of one kind, from the bare node to its removal."""
+
+    def __init__(self, name: str, number: int, folder: Path) -> None:
+        self.kind: type[Kind] = registry.kind(name)
+        self.samples: Samples = sets(self.kind)[number]
+        self.ref = Ref(HOST, name, HOST if self.kind.singleton else self.samples.name)
+        self._folder = folder / f"{name}-{number}"
+        self._folder.mkdir()
+
+    def sections(self, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+        return sections(self.kind, self.samples, settings)
+
+    def begin(self, name: str, after: Scene, settings: Mapping[str, Any] | None) -> tuple[Scene, Site]:
+        """Copy a scene, and declare the sample with these settings there."""
+        scene = after.copy(self._folder / name)
+        return scene, scene.declare(self.sections(settings))
+
+    def resource(self, settings: Mapping[str, Any]) -> Kind:
+        """The sample as a model, through the loader."""
+        scene = Scene(Path(tempfile.mkdtemp(dir=self._folder)) / "site")
+        return self._declared_alone(scene, settings).resources[self.ref]
+
+    def _declared_alone(self, scene: Scene, settings: Mapping[str, Any]) -> Site:
+        for part in ("configs", "inventory"):
+            (scene.folder / part).mkdir(parents=True)
+        for part in ("configs/site.yaml", "inventory/hosts.yaml"):
+            (scene.folder / part).write_text((self.bare.folder / part).read_text())
+        (scene.folder / "configs" / "nodes").mkdir()
+        return scene.declare(self.sections(settings))
+
+    def own(self, run: Run) -> list[Finding]:
+        return [finding for finding in run.findings if finding.ref == self.ref]
+
+    def look(self, run: Run) -> Look:
+        """How the sample's resource stands in the end."""
+        if run.outcome:
+            return run.outcome.looks[self.ref]
+        return next((entry.look for entry in run.plan.entries if entry.ref == self.ref), None) or _right(
+            self.own(run), self.ref
+        )
+
+    @functools.cached_property
+    def lasting(self) -> bool:
+        """Whether it stays when it is taken out: its removal is refused whatever is allowed."""
+        return any(isinstance(step, Refusal) for step in self.kind.remove(self.samples.name))
+
+    @functools.cached_property
+    def destroys(self) -> bool:
+        found = list(self.kind.remove(self.samples.name))
+        return any(isinstance(step, Step) and step.destroys for step in found)
+
+    # The chapters.
+
+    @functools.cached_property
+    def bare(self) -> Scene:
+        return Scene.fresh(self._folder / "bare")
+
+    @functools.cached_property
+    def around(self) -> Chapter:
+        """What the sample needs is there, the sample is not."""
+        scene, _ = self.begin("around", self.bare, None)
+        return Chapter(scene, scene.run(apply=True))
+
+    @functools.cached_property
+    def missing(self) -> Chapter:
+        """The first declaration on a node without the thing: looked at only."""
+        scene, _ = self.begin("missing", self.around.scene, self.samples.first)
+        return Chapter(scene, scene.run())
+
+    def _applied(self, name: str, after: Scene, settings: Mapping[str, Any]) -> Chapter:
+        scene, _ = self.begin(name, after, settings)
+        return Chapter(scene, scene.run(apply=True), scene.run(apply=True))
+
+    @functools.cached_property
+    def first(self) -> Chapter:
+        return self._applied("first", self.around.scene, self.samples.first)
+
+    @functools.cached_property
+    def drift(self) -> Run:
+        """The second declaration looked at on a node that has the first."""
+        scene, _ = self.begin("drift", self.first.scene, self.samples.second)
+        return scene.run()
+
+    @functools.cached_property
+    def second(self) -> Chapter:
+        return self._applied("second", self.first.scene, self.samples.second)
+
+    @functools.cached_property
+    def back(self) -> Chapter:
+        return self._applied("back", self.second.scene, self.samples.first)
+
+    @functools.cached_property
+    def orphan(self) -> Run:
+        scene, _ = self.begin("orphan", self.first.scene, None)
+        return scene.run()
+
+    @functools.cached_property
+    def pruned_without_consent(self) -> Run:
+        scene, _ = self.begin("kept", self.first.scene, None)
+        return scene.run(apply=True, prune=True)
+
+    @functools.cached_property
+    def pruned(self) -> Chapter:
+        scene, _ = self.begin("pruned", self.first.scene, None)
+        allowed = [str(self.ref)]
+        return Chapter(
+            scene,
+            scene.run(apply=True, prune=True, destroy=allowed),
+            scene.run(apply=True, prune=True, destroy=allowed),
+        )
+
+    @functools.cached_property
+    def absent_without_consent(self) -> Run:
+        scene, _ = self.begin("unallowed", self.first.scene, self._gone)
+        return scene.run(apply=True)
+
+    @functools.cached_property
+    def absent(self) -> Chapter:
+        scene, _ = self.begin("absent", self.first.scene, self._gone)
+        allowed = [str(self.ref)]
+        return Chapter(scene, scene.run(apply=True, destroy=allowed), scene.run(apply=True, destroy=allowed))
+
+    @property
+    def _gone(self) -> dict[str, Any]:
+        return {**self.samples.first, "state": "absent"}
+
+    @functools.cached_property
+    def blind(self) -> Chapter:
+        """The second declaration on a node that has the first and has lost every tool of the lab's."""
+        scene, _ = self.begin("blind", self.first.scene, self.samples.second)
+        for path in (scene.node.root / "usr/local/sbin").iterdir():
+            if WRAPPER in path.read_text():
+                path.write_text(f'#!/bin/sh\necho "sh: 1: {path.name}: not found" >&2\nexit 127\n')
+        return Chapter(scene, scene.run(apply=True))
+
+    @functools.cached_property
+    def foreign(self) -> Chapter:
+        """Not declared, on a node that has the very thing, made by somebody else: all our marks are gone."""
+        scene, _ = self.begin("foreign", self.first.scene, None)
+        lines = [f"rm -rf {MADE_FOLDER}"]
+        for artifact in self.resource(self.samples.first).artifacts():
+            if not artifact.script:
+                theirs = artifact.path.replace("phoenix", "theirs")
+                assert theirs != artifact.path, f"{artifact.path} does not say that it is ours"
+                lines.append(f'mkdir -p "$(dirname {shlex.quote(theirs)})"')
+                lines.append(f"mv {shlex.quote(artifact.path)} {shlex.quote(theirs)}")
+        lines += [
+            f"for pool in $(zpool list -H -o name); do zfs inherit -r {mark} $pool; done"
+            for mark in (zfs.MANAGED, zfs.POOL_MANAGED)
+        ]
+        ended = scene.node.run("set -e\n" + "\n".join(lines))
+        assert ended.status == 0, ended.stderr.decode()
+        return Chapter(scene, scene.run(apply=True, prune=True, destroy=[str(self.ref)]))
+
+    def steps_to_create(self) -> list[Step | Refusal]:
+        return list(self.resource(self.samples.first).converge(CREATE))
+
+
+def _right(findings: list[Finding], ref: Ref) -> Look:
+    assert findings, f"nobody looked at {ref}"
+    assert {finding.verdict for finding in findings} <= {Verdict.HELD, Verdict.SKIPPED}
+    from phoenix_hypervisor.inspect.looks import Status
+
+    return Look(ref, Status.OK)

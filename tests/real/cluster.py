@@ -1,0 +1,110 @@
+"""Three nodes, a site that declares them, and what tests do with them all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from phoenix_hypervisor.lab.node import Disk
+
+from . import base
+from .hub import MARK, NETWORK, Hub, until
+from .nodes import Node, lay_common
+from .site import DISK_BYTES, Result, Site
+
+NAMES = ("alpha", "beta", "gamma")
+FIRST_PASSWORD = "Kestrel-1-orchard"
+LOCK = "/run/lock/phoenix.lock"
+SHORT = Path("/run") if os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
+"""Where the site lies: below it is a socket of ssh, whose path may have 108 bytes."""
+
+
+class Cluster:
+    """What a test gets."""
+
+    def __init__(self, hub: Hub, site: Site, nodes: dict[str, Node], shared: Path) -> None:
+        self.site = site
+        self.nodes = nodes
+        self.settled = False
+        """Whether all nodes are known to be as declared."""
+        self._shared = shared
+        self._hub = hub
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes.values())
+
+    def __getitem__(self, name: str) -> Node:
+        return self.nodes[name]
+
+    def fresh(self) -> None:
+        """Boot every node anew, with nothing of phoenix on it."""
+        for node in self:
+            node.fresh(self.site.keys / node.name)
+            node.start()
+        for node in self:
+            node.wait()
+        self.site.forget_connections()
+        self.settled = False
+
+    def apply(self, *words: str) -> Result:
+        """Run `phoenix apply --yes`."""
+        result = self.site.run("apply", "--yes", *words)
+        self.settled = result.status == 0
+        return result
+
+    def let_go(self) -> None:
+        """End all waiting of `hold`, take the hooks back and wait until no shell of a dead run is left."""
+        (self._shared / "go").touch()
+        for node in self:
+            node.after_all()
+            until(f"the lock on {node.name} is free", lambda node=node: node.try_(f"flock -n {LOCK} :")[0] == 0)
+        for path in self._shared.iterdir():
+            path.unlink()
+
+    def hold(self, name: str, tool: str, verb: str) -> None:
+        """Let a tool on a node wait until `let_go`."""
+        wait = "i=0; while [ ! -e /mnt/shared/go ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done"
+        self[name].before(tool, verb, f": >/mnt/shared/held.{name}; {wait}")
+
+    def until_held(self, name: str) -> None:
+        """Wait until the tool of `hold` was called."""
+        until(f"{name} is held", (self._shared / f"held.{name}").exists)
+
+    def let_meet(self, tool: str, verb: str) -> None:
+        """Let a tool fail unless all nodes come to it before any of them goes on."""
+        wait = 'i=0; while [ "$(ls /mnt/shared/met.* | wc -l)" -lt %d ]; do [ $i -lt 300 ] || exit 1; ' % len(NAMES)
+        wait += "sleep 0.1; i=$((i + 1)); done"
+        for node in self:
+            node.before(tool, verb, f": >/mnt/shared/met.{node.name}; {wait}")
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Yield a cluster that is gone without a trace afterwards. Raises Unusable."""
+    root = base.root()
+    _remove_leftovers()
+    folder = SHORT / f"{MARK}-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    try:
+        with Hub() as hub:
+            site = Site(folder, hub, {name: f"{NETWORK}.{11 + n}" for n, name in enumerate(NAMES)})
+            for words, stdin in ((("init",), ""), (("set", "samba/heads"), FIRST_PASSWORD)):
+                made = site.run("secrets", *words, stdin=stdin)
+                assert made.status == 0, made.err
+            lay_common(hub, (site.keys / "client.pub").read_text())
+            nodes = {
+                name: Node(hub, root, name, 1 + n, [Disk(f"nvme-{name}_{side}", DISK_BYTES) for side in "AB"])
+                for n, name in enumerate(NAMES)
+            }
+            yield Cluster(hub, site, nodes, hub.path("/run/phoenix-tests/shared"))
+            site.forget_connections()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _remove_leftovers() -> None:
+    for folder in SHORT.glob(f"{MARK}-*"):
+        if not Path("/proc", folder.name.rpartition("-")[2]).exists():
+            shutil.rmtree(folder)
