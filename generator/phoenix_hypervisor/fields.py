@@ -22,14 +22,13 @@ def _absolute(path: str) -> str:
 
 def _mode(value: object) -> object:
     # a number is refused: YAML 1.2 reads 0750 as 750, and nobody means 1356 by that
-    text = value
     if (
-        not isinstance(text, str)
-        or not 3 <= len(text.lstrip("0") or "000") <= 4
-        or set(text) - set("01234567")
+        not isinstance(value, str)
+        or not 3 <= len(value.lstrip("0") or "000") <= 4
+        or set(value) - set("01234567")
     ):
         raise ValueError('must be an octal mode in quotes, like "0750"')
-    return text.lstrip("0").rjust(3, "0")
+    return value.lstrip("0").rjust(3, "0")
 
 
 Size = Annotated[int, BeforeValidator(sizes.parse)]

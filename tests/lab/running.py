@@ -170,8 +170,7 @@ class LabSite:
         ran = self.run("apply", "--json", *arguments)
         assert ran.out, ran.err
         document = ran.document
-        if "resources" in document:
-            assert document["exit"] == ran.status
+        assert document["exit"] == ran.status
         return document
 
     def pytest(self, *arguments: str, verify: bool = True, env=None) -> Run:

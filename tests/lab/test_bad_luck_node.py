@@ -204,9 +204,9 @@ def test_lines_of_others_are_kept_byte_for_byte_and_conflicts_are_said(fresh):
 def test_a_conflict_that_comes_later_is_said_and_our_own_is_left_too(converged):
     converged.on_node(CONFLICT)
     with converged.nothing_done():
-        applied = converged.run("apply", "--json")
-    refusals = {ref: entry(applied.document, ref)["refusals"][0]["attribute"] for ref in (NFS, SHARE)}
-    assert (applied.status, refusals) == (1, {NFS: "foreign", SHARE: "foreign"})
+        applied = converged.apply()
+    refusals = {ref: entry(applied["plan"], ref)["refusals"][0]["attribute"] for ref in (NFS, SHARE)}
+    assert (applied["exit"], refusals) == (1, {NFS: "foreign", SHARE: "foreign"})
 
 
 # A node that cannot be asked

@@ -95,7 +95,7 @@ class Engine:
         hosts = {entry.ref.host for entry in self._plan.entries if entry.steps}
         self._opened.fleet.run(self._converge_host, hosts, "converge")
         scope = [ref for ref in self.outcome.looks if ref.host in hosts]
-        if self.outcome.ran:
+        if self.outcome.ran and not self.outcome.stopped:
             self._look_again(scope, fresh=True)
         for host in self._opened.fleet.lost:
             self._host_lost(host)
@@ -188,9 +188,8 @@ class Engine:
         return status == 0
 
     def _look_again(self, refs: Collection[Ref], *, fresh: bool = False) -> None:
-        known = (
-            {} if fresh else {ref: look for ref, look in self.outcome.looks.items() if ref not in set(refs)}
-        )
+        again = set(refs)
+        known = {} if fresh else {ref: look for ref, look in self.outcome.looks.items() if ref not in again}
         seen = inspect(self._opened, refs, probes=True, known=known).looks()
         self.outcome.looks.update(seen)
 

@@ -3,7 +3,7 @@
 import re
 
 UNITS = "BKMGTPE"
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([BKMGTPE]?)(?:i?B)?$", re.IGNORECASE)
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([BKMGTPE]?)(?:i?B)?$", re.IGNORECASE | re.ASCII)
 
 
 def parse(value: object) -> int:

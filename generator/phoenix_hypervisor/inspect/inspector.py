@@ -67,7 +67,8 @@ class Inspector:
         self.owned: dict[tuple[str, str], set[str]] = {}
         """(host, kind) → names of what we made there, where that could be told."""
         self._known = known or {}
-        self._resources = {ref: site.resources[ref] for ref in site.resources if ref in set(refs)}
+        wanted = set(refs)
+        self._resources = {ref: resource for ref, resource in site.resources.items() if ref in wanted}
         self._refs = {id(resource): ref for ref, resource in self._resources.items()}
         self._places = {ref: n for n, ref in enumerate(site.resources)}
         self._states = self._uses = Speculation(fleet, ())
