@@ -1,4 +1,5 @@
-# Everything happens in this directory; nothing is written outside it. `make` lists what there is.
+# Everything happens in this directory. Only test-real writes outside it: packages, and a Debian below /var/cache.
+# `make` lists what there is.
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,6 +17,7 @@ help:
 	@echo 'make test       format, lint, types and all tests that need no root'
 	@echo 'make test-real  the tests that need root and real servers (Debian)'
 	@echo 'make lint       format, lint and types only'
+	@echo 'make format     let ruff format and mend what it can'
 	@echo 'make bench      the benchmarks'
 	@echo 'make clean      remove what these made; never configs/, never your identity'
 
@@ -35,6 +37,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@! command -v shellcheck >/dev/null || shellcheck .ci/run
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .

@@ -16,6 +16,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from phoenix_hypervisor.lab.node import LabNode
+
 from . import fill, inside, nodes, report, sites
 from .measure import Broken, Run, Subject, in_turn, once, ratios
 from .report import Aim
@@ -23,9 +25,18 @@ from .report import Aim
 ROUND_TRIP = 50
 MANY = 8
 FILLED = 100
-"""Sites with more resources are converged by `fill` first."""
+"""Sites with more resources are converged by `fill`, and not measured on a lab node: it takes minutes."""
 PASSWORD = "only-for-generated-nodes"
 PHOENIX = (sys.executable, "-c", "from phoenix_hypervisor.cli import main; main()")
+ALL_AT_ONCE = """\
+for port in $0; do
+    ssh "$@" -p "$port" -- 127.0.0.1 'exec sh' <"$script" &
+    pids="$pids $!"
+done
+for pid in $pids; do
+    wait "$pid" || exit 1
+done
+"""
 
 
 class Bench:
@@ -38,18 +49,19 @@ class Bench:
         self.script = {size: folder / f"floor-{size}" / "n1.sh" for size in sizes}
         self.lab: dict[int, list[sites.Reach]] = {}
         self.quick: dict[int, list[sites.Reach]] = {}
-        self.answering: dict[int, nodes.LabNode] = {}
+        self.answering: dict[int, LabNode] = {}
 
     def prepare(self, size: int) -> None:
-        """Make a lab node, converge it, record what a second apply asks, and make a node that answers at once."""
+        """Make a lab node, converge it, record what a second apply asks, make a node that answers at once."""
         node = nodes.lab_node(self.folder / "lab", f"n{size}", sites.disks(size))
         self.lab[size] = [self.servers.reach("n1", self.servers.sshd(node))]
         site = self.site(f"lab-{size}", size, self.lab[size])
         begun = time.monotonic()
         if size > FILLED:
             fill.fill(node, site, PASSWORD)
-        once(self.apply(site), self.log)
-        how = ", most of it in one process" if size > FILLED else ""
+        else:
+            once(self.apply(site), self.log)
+        how = " (its tools called in one process)" if size > FILLED else ""
         print(f"{size:5} resources converged in {time.monotonic() - begun:.1f} s{how}", flush=True)
         self.script[size].parent.mkdir()
         recording = [sys.executable, "-m", "benchmarks.record", str(self.script[size].parent)]
@@ -87,7 +99,7 @@ class Bench:
         return folder
 
     def apply(self, site: Path, start: Sequence[str] = PHOENIX) -> Subject:
-        """Return `phoenix apply --yes` on a site, with a connection of its own: no master is found or left."""
+        """Return `phoenix apply --yes` on a site, with its own connection: no master is found or left."""
         place: list[Path] = []
 
         def before() -> Mapping[str, str]:
@@ -102,14 +114,13 @@ class Bench:
         return Subject([*start, "--site", str(site), "apply", "--yes"], None, before, after)
 
     def floor(self, size: int, reaches: Sequence[sites.Reach]) -> Subject:
-        """Return the least: one fresh connection a node, one script that asks all of it; all nodes at once."""
+        """Return the least: a fresh connection a node, one script that asks all; all nodes at once."""
         if len(reaches) == 1:
             return Subject(nodes.floor(reaches[0]), self.script[size])
-        starting = 'for port in $0; do ssh "$@" -p "$port" -- 127.0.0.1 \'exec sh\' <"$script" & pids="$pids $!"; done; for pid in $pids; do wait "$pid" || exit 1; done'
         ports = " ".join(str(reach.port) for reach in reaches)
         options = nodes.floor(reaches[0])[1:-5]
         environment = {"script": str(self.script[size])}
-        return Subject(["sh", "-c", starting, ports, *options], None, lambda: environment)
+        return Subject(["sh", "-c", ALL_AT_ONCE, ports, *options], None, lambda: environment)
 
 
 def _pairs(
@@ -159,14 +170,14 @@ def measure(bench: Bench, sizes: Sequence[int], times: int) -> list[Aim]:
     for size in sizes:
         bench.prepare(size)
     quick = {f"{size} resources": (size, bench.quick[size]) for size in sizes}
-    many = f"{MANY} × 100"
+    many = f"{MANY} x 100"
     quick[many] = (100, bench.more(100, MANY))
     report.heading("No-op apply, nodes that answer at once")
     near = _pairs(bench, "quick", quick, times)
     report.heading(f"The same with {ROUND_TRIP} ms of round-trip time")
     far = _pairs(bench, "far", {label: (size, bench.late(r)) for label, (size, r) in quick.items()}, times)
     report.heading("No-op apply, lab nodes (every tool is a Python program)")
-    lab = {f"{size} resources": (size, bench.lab[size]) for size in sizes}
+    lab = {f"{size} resources": (size, bench.lab[size]) for size in sizes if size <= FILLED}
     slow = _pairs(bench, "slow", lab, max(2, times // 2))
     _local(bench, sizes, times)
     return _aims(near, far, slow, many)
@@ -185,6 +196,8 @@ def _aims(
         if ten in runs:
             aims.append(Aim(f"1,000 resources / 100{where}", 3, ratios(runs[ten], runs[one])))
     aims.append(Aim(f"{MANY} nodes / 1 node", 2, ratios(near[f"{many}: apply"], near[one])))
+    floors = ratios(near[f"{many}: floor"], near["100 resources: floor"])
+    aims.append(Aim(f"  (what the floor itself takes: {MANY} / 1, all on this machine)", 0, floors))
     for label in dict.fromkeys(name.partition(":")[0] for name in far):
         found = ratios(far[f"{label}: apply"], far[f"{label}: floor"])
         aims.append(Aim(f"{label} / floor, {late}", 2, found))

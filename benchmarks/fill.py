@@ -1,7 +1,7 @@
-"""Most of a large site's converging done at once: the lab's stand-ins called in one process a node.
+"""A large site's converging done at once: the lab's stand-ins called in one process a node.
 
 Only so that a benchmark with 1,000 resources need not wait minutes for some 3,000 small Python
-programs. `phoenix apply` comes after it, and does what is left.
+programs. That nothing was left out, the recorded run of `phoenix apply` after it makes sure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from phoenix_hypervisor.resource import Kind
 Call = tuple[list[str], str]
 """A tool with its arguments, and its stdin."""
 
-RELOAD = "exportfs -ra && systemctl reload-or-restart smbd"
+WRITTEN = ("nfs_export", "samba_share", "zfs_arc")
+"""Kinds whose files are written here, and whose scripts are run, each once."""
+RELOAD = "exportfs -ra; systemctl enable --now nfs-server smbd; systemctl reload-or-restart smbd"
 INSIDE = """\
 import contextlib, importlib, io, json, os, sys
 sys.path.insert(0, STANDINS)
@@ -50,20 +52,26 @@ def fill(node: LabNode, site: Path, password: str) -> None:
     calls = [call for resource in loaded.resources.values() for call in _calls(resource, password)]
     calls += [call for resource in loaded.resources.values() for call in _owner(resource)]
     renderer = Renderer(site)
-    include = ""
+    scripts: dict[str, str] = {}
     for ref, resource in loaded.resources.items():
-        for artifact in resource.artifacts() if ref.kind in ("nfs_export", "samba_share") else ():
+        for artifact in resource.artifacts() if ref.kind in WRITTEN else ():
             path = node.root / artifact.path[1:]
             text = renderer.text(ref.kind, artifact, resource)
             if artifact.script:
-                include = text
+                scripts[artifact.path] = f"( {text}\n)"
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
     home = node.root / "root"
     (home / "fill.json").write_text(json.dumps(calls))
     (home / "fill.py").write_text(INSIDE.replace("STANDINS", repr(sandbox.STANDINS)))
-    ended = node.run(f"{sandbox.python()} -I -S /root/fill.py && ( {include}\n) && {RELOAD}", timeout=300)
+    parts = [
+        f"{sandbox.python()} -I -S /root/fill.py",
+        *scripts.values(),
+        RELOAD,
+        "update-initramfs -u -k all",
+    ]
+    ended = node.run("set -e\n" + "\n".join(parts), timeout=300)
     if ended.status:
         raise SystemExit(f"the lab node could not be filled: {ended.stderr.decode()}")
 

@@ -1,4 +1,4 @@
-"""What can only be timed from inside a process: `python -m benchmarks.inside split|render SITE`. Prints JSON."""
+"""What can only be timed from inside a process, as JSON: `python -m benchmarks.inside split|render SITE`."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ class Recorder:
         def act(transport: ShellTransport, command: str, stdin: Text | None = None) -> Any:
             raise AssertionError(f"{transport.address.host} has not converged: {command} {stdin!r}")
 
-        ShellTransport.ask, ShellTransport.lock, ShellTransport.act = ask, lock, act  # type: ignore[method-assign]
+        for name, stand_in in (("ask", ask), ("lock", lock), ("act", act)):
+            setattr(ShellTransport, name, stand_in)
 
     def write(self) -> None:
         """Write one script a host."""

@@ -10,7 +10,7 @@ from .measure import Run, ratios, spread
 
 
 class Aim(NamedTuple):
-    """A ratio that shall not be exceeded."""
+    """A ratio that shall not be exceeded; with limit 0 it is only said."""
 
     name: str
     limit: float
@@ -19,7 +19,7 @@ class Aim(NamedTuple):
     @property
     def met(self) -> bool:
         """Whether the median of the pairs keeps the limit."""
-        return median(self.found) <= self.limit
+        return not self.limit or median(self.found) <= self.limit
 
 
 def heading(text: str) -> None:
@@ -31,15 +31,15 @@ def runs_table(runs: Mapping[str, Sequence[Run]], floors: Mapping[str, str]) -> 
     """Print a row a command; `floors` names the command whose time a command's is divided by."""
     wide = max(len(name) for name in runs)
     print(
-        f"{'':<{wide}}  {'wall s':>7} {'(min – max)':>15}  {'CPU s':>6} {'peak MB':>8}  × floor (min – max)"
+        f"{'':<{wide}}  {'wall s':>7} {'(min to max)':>15}  {'CPU s':>6} {'peak MB':>8}  x floor (min to max)"
     )
     for name, row in runs.items():
         middle, least, most = spread([run.seconds for run in row])
         cpu, memory = median(run.cpu for run in row), median(run.megabytes for run in row)
-        line = f"{name:<{wide}}  {middle:7.2f} {f'({least:.2f} – {most:.2f})':>15}  {cpu:6.2f} {memory:8.0f}"
+        line = f"{name:<{wide}}  {middle:7.2f} {f'({least:.2f} to {most:.2f})':>15}  {cpu:6.2f} {memory:8.0f}"
         if name in floors:
             middle, least, most = spread(ratios(row, runs[floors[name]]))
-            line += f"  {middle:.2f} ({least:.2f} – {most:.2f})"
+            line += f"  {middle:.2f} ({least:.2f} to {most:.2f})"
         print(line, flush=True)
 
 
@@ -48,8 +48,8 @@ def aims_table(aims: Sequence[Aim]) -> None:
     wide = max(len(aim.name) for aim in aims)
     for aim in aims:
         middle, least, most = spread(aim.found)
-        word = "met" if aim.met else "NOT MET"
-        print(f"{aim.name:<{wide}}  ≤ {aim.limit:3.1f}   {middle:5.2f} ({least:.2f} – {most:.2f})  {word}")
+        word = "" if not aim.limit else "met" if aim.met else "NOT MET"
+        print(f"{aim.name:<{wide}}  ≤ {aim.limit:3.1f}   {middle:5.2f} ({least:.2f} to {most:.2f})  {word}")
 
 
 def parts_table(parts: Sequence[Mapping[str, float]], unit: str, digits: int) -> None:
@@ -58,6 +58,6 @@ def parts_table(parts: Sequence[Mapping[str, float]], unit: str, digits: int) ->
     for name in parts[0]:
         middle, least, most = spread([part[name] for part in parts])
         print(
-            f"{name:<{wide}}  {middle:9.{digits}f} ({least:.{digits}f} – {most:.{digits}f}) {unit}",
+            f"{name:<{wide}}  {middle:9.{digits}f} ({least:.{digits}f} to {most:.{digits}f}) {unit}",
             flush=True,
         )

@@ -1,10 +1,13 @@
 """Field types that several kinds share. Each keeps one canonical spelling of a value."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from .dialects import sizes
+
+_OCTAL = re.compile("0?[0-7]{3,4}")
 
 
 def _on_off(value: object) -> object:
@@ -22,11 +25,7 @@ def _absolute(path: str) -> str:
 
 def _mode(value: object) -> object:
     # a number is refused: YAML 1.2 reads 0750 as 750, and nobody means 1356 by that
-    if (
-        not isinstance(value, str)
-        or not 3 <= len(value.lstrip("0") or "000") <= 4
-        or set(value) - set("01234567")
-    ):
+    if not isinstance(value, str) or not _OCTAL.fullmatch(value):
         raise ValueError('must be an octal mode in quotes, like "0750"')
     return value.lstrip("0").rjust(3, "0")
 

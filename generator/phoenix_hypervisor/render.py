@@ -52,7 +52,7 @@ class Renderer:
                 .get_template(artifact.template)
                 .render({kind: resource} if resource else {})
             )
-        except TemplateError as error:
+        except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             number = getattr(error, "lineno", None)
             line = f" line {number}" if number else ""
             raise PhoenixError(f"template {kind}/{artifact.template}{line}: {error}") from error

@@ -125,6 +125,15 @@ class Text:
         """Tell whether any part is a secret."""
         return any(isinstance(part, Secret) for part in self.parts)
 
+    def conceal(self, said: bytes) -> bytes:
+        """Return what a program said that read this text, with names where it repeats a secret or a line of one."""
+        for part in self.parts:
+            if isinstance(part, Secret):
+                value = part.reveal()
+                for piece in filter(None, [value, *value.splitlines()]):
+                    said = said.replace(piece, str(part).encode())
+        return said
+
     def __str__(self) -> str:
         return "".join(str(part) for part in self.parts)
 

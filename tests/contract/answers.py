@@ -4,9 +4,12 @@ An alteration changes one answer of the node a little: a word, a line, the exit 
 fails under none of them cannot fail at all.
 """
 
+import importlib
 import importlib.util
 import inspect
+import pkgutil
 import re
+import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from phoenix_hypervisor import dialects
 from phoenix_hypervisor.config import Site
 from phoenix_hypervisor.errors import HostError
 from phoenix_hypervisor.inspect.backend import host_of
@@ -27,9 +31,13 @@ from phoenix_hypervisor.transport import Answer, Question, Transport
 Check = Callable[..., None]
 WORD = re.compile(rb"[A-Za-z0-9_.@+-]+|[^\sA-Za-z0-9_.@+-]+")
 OTHER_WORDS = (b"no", b"yes", b"0", b"1", b"inactive", b"disabled", b"none", b"x", b'"x"', b"9" * 15, b"")
-SIGNS = bytes(range(32, 127))
+SIGNS = string.ascii_letters.encode() + string.digits.encode()
 NOT_FOUND = Answer(127, b"", b"sh: 1: it: not found\n")
-ENOUGH = 30_000
+READERS = tuple(
+    importlib.import_module(f"{dialects.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(dialects.__path__)
+)
+ENOUGH = 5_000
 """Alterations after which a check is given up on."""
 
 
@@ -63,9 +71,6 @@ class Answers:
         self.instead: Mapping[Question, Answer] = {}
         self.for_all: Answer | None = None
 
-    def open(self) -> None:
-        """Nothing to open: the real one is open."""
-
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         return [self._one(question) for question in questions]
 
@@ -91,7 +96,7 @@ class Trial:
 
     def find(self, name: str, resource: Kind | None = None) -> Finding:
         """Run a check; how it ended, in the inspection's own words."""
-        fleet = SimpleNamespace(transport=lambda _: self.answers)
+        fleet: Any = SimpleNamespace(ask=lambda _, questions: self.answers.ask(questions))
         host, backend = host_of(self._ref.host, fleet)
         check, about = checks(self.path)[name], resource or self._site.resources[self._ref]
         around = Around(self._site, {id(about): self._ref})
@@ -111,18 +116,33 @@ class Trial:
 
     def altered(self, name: str, questions: Sequence[Question]) -> Iterator[tuple[str, Finding]]:
         """Run a check on one altered answer after the other; what was altered, and how it ended."""
-        for question, answer in _in_turns(
-            [
-                ((question, other) for other in alterations(self.answers.known[question]))
-                for question in questions
-            ]
-        ):
+        words = self._declared_words()
+        for question, answer in _in_turns([self._others(question, words) for question in questions]):
             self.answers.instead = {question: answer}
             try:
                 finding = self.find(name)
             finally:
                 self.answers.instead = {}
+                _forget_texts()
             yield f"`{question.command}` → {answer.status} {answer.stdout!r}", finding
+
+    def _others(self, question: Question, words: Sequence[bytes]) -> Iterator[tuple[Question, Answer]]:
+        for answer in alterations(self.answers.known[question], words):
+            yield question, answer
+
+    def _declared_words(self) -> list[bytes]:
+        """Words of the declaration itself: what somebody else's thing of the same name would be called."""
+        resource = self._site.resources[self._ref]
+        text = " ".join([self._ref.name, *(str(getattr(resource, name)) for name in type(resource).model_fields)])
+        return list(dict.fromkeys(WORD.findall(text.encode())))
+
+
+def _forget_texts() -> None:
+    """Readers remember every text they have read; of altered ones there are too many."""
+    for module in READERS:
+        for reader in vars(module).values():
+            if hasattr(reader, "cache_clear"):
+                reader.cache_clear()
 
 
 def _in_turns(sources: Sequence[Iterator[Any]]) -> Iterator[Any]:
@@ -135,30 +155,46 @@ def _in_turns(sources: Sequence[Iterator[Any]]) -> Iterator[Any]:
                 left.remove(source)
 
 
-def alterations(answer: Answer) -> Iterator[Answer]:
+def alterations(answer: Answer, words: Sequence[bytes] = ()) -> Iterator[Answer]:
     """Yield answers that differ a little: small and likely differences first."""
     yield answer._replace(status=0 if answer.status else 1)
     yield answer._replace(stdout=b"")
     yield answer._replace(stdout=answer.stdout + b"x\n")
-    yield from (answer._replace(stdout=text) for text in _other_texts(answer.stdout))
+    text = answer.stdout
+    spans = [found.span() for found in WORD.finditer(text)]
+    own = sorted({text[start:end] for start, end in spans})
+    yield from (answer._replace(stdout=other) for other in _without_a_line(text))
+    yield from (answer._replace(stdout=other) for other in _with_words(text, spans, OTHER_WORDS))
+    further = [
+        _with_words(text, spans, words),
+        _with_a_line_more(text, spans),
+        _with_signs(text),
+        _with_words(text, spans, own),
+    ]
+    yield from (answer._replace(stdout=other) for other in _in_turns(further))
 
 
-def _other_texts(text: bytes) -> Iterator[bytes]:
+def _without_a_line(text: bytes) -> Iterator[bytes]:
     lines = text.splitlines(keepends=True)
     for number in range(len(lines)):
         yield b"".join(lines[:number] + lines[number + 1 :])
-    spans = [found.span() for found in WORD.finditer(text)]
+
+
+def _with_words(text: bytes, spans: Sequence[tuple[int, int]], words: Sequence[bytes]) -> Iterator[bytes]:
     for start, end in spans:
-        for word in OTHER_WORDS:
+        for word in words:
             yield text[:start] + word + text[end:]
-    own = sorted({text[start:end] for start, end in spans})
+
+
+def _with_a_line_more(text: bytes, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    """A line again at the end, with another word in it."""
     for start, end in spans:
-        for word in own:
-            yield text[:start] + word + text[end:]
-    for start, end in spans:  # the line again, with another word in it
         before, after = text.rfind(b"\n", 0, start) + 1, (text.find(b"\n", end) + 1) or len(text)
         for word in OTHER_WORDS:
             yield text + text[before:start] + word + text[end:after]
+
+
+def _with_signs(text: bytes) -> Iterator[bytes]:
     for place in range(len(text)):
         for sign in SIGNS:
             yield text[:place] + bytes([sign]) + text[place + 1 :]

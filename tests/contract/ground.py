@@ -1,5 +1,6 @@
 """Where samples are tried: a site in a folder with one lab node, and what plans and applies do there."""
 
+import json
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -59,6 +60,18 @@ class Run(NamedTuple):
         return {name for entry in self.plan.entries if entry.ref == ref for name in entry.look.change.attributes}
 
 
+def declared(folder: Path, hosts: Mapping[str, Mapping[str, Any]]) -> Site:
+    """Write a site whose hosts have these sections, and read it."""
+    for part in ("configs/nodes", "inventory"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "configs" / "site.yaml").write_text("name: contract\n")
+    reach = {host: {"hostname": ADDRESS, "data": {"transport": "lab"}} for host in hosts}
+    (folder / "inventory" / "hosts.yaml").write_text(yaml(reach))
+    for host, sections in hosts.items():
+        (folder / "configs" / "nodes" / f"{host}.yaml").write_text(yaml({"hardware": HARDWARE, **sections}))
+    return load(folder, Canary())
+
+
 class Scene:
     """A site and its one lab node."""
 
@@ -68,11 +81,7 @@ class Scene:
 
     @classmethod
     def fresh(cls, folder: Path) -> "Scene":
-        (folder / "configs" / "nodes").mkdir(parents=True)
-        (folder / "inventory").mkdir()
-        (folder / "configs" / "site.yaml").write_text("name: contract\n")
-        hosts = {HOST: {"hostname": ADDRESS, "data": {"transport": "lab"}}}
-        (folder / "inventory" / "hosts.yaml").write_text(yaml(hosts))
+        declared(folder, {HOST: {}})
         scene = cls(folder)
         scene.node.up(HOST, DISKS, ADDRESS)
         return scene
@@ -80,13 +89,21 @@ class Scene:
     def copy(self, folder: Path) -> "Scene":
         """A site of its own with a node in the same state; the holes of its disks stay holes."""
         subprocess.run(["cp", "-a", self.folder, folder], check=True)
-        return Scene(folder)
+        scene = Scene(folder)
+        scene._note_owners_anew()
+        return scene
+
+    def _note_owners_anew(self) -> None:
+        """The lab notes whose a file is with the file's inode, and a copy's files have others."""
+        state = self.node.root / "var/lib/phoenix-lab/model.json"
+        model = json.loads(state.read_text())
+        for path, row in model.get("owners", {}).items():
+            row[2] = (self.node.root / path[1:]).lstat().st_ino
+        state.write_text(json.dumps(model))
 
     def declare(self, sections: Mapping[str, Any]) -> Site:
         """Write what the node should be, and read the site."""
-        text = yaml({"hardware": HARDWARE, **sections})
-        (self.folder / "configs" / "nodes" / f"{HOST}.yaml").write_text(text)
-        return load(self.folder, Canary())
+        return declared(self.folder, {HOST: sections})
 
     def run(
         self, *, apply: bool = False, prune: bool = False, destroy: Collection[str] = (), fleet: Any = None

@@ -6,18 +6,24 @@ A chapter begins with a copy of the node the chapter before left, so no test dep
 import functools
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from phoenix_hypervisor import registry
-from phoenix_hypervisor.config import Site
+from phoenix_hypervisor.config import Site, load
 from phoenix_hypervisor.dialects import zfs
-from phoenix_hypervisor.inspect.looks import Finding, Look, Verdict
+from phoenix_hypervisor.inspect.fleet import Fleet
+from phoenix_hypervisor.inspect.looks import Finding, Look, Status, Verdict
+from phoenix_hypervisor.inspect.opening import OpenSite
+from phoenix_hypervisor.inspect.session import inspect
 from phoenix_hypervisor.lab.node import WRAPPER
 from phoenix_hypervisor.observe.kinds_page import sections, sets
-from phoenix_hypervisor.resource import CREATE, MADE_FOLDER, Kind, Ref, Refusal, Samples, Step
-from tests.contract.ground import HOST, Run, Scene
+from phoenix_hypervisor.resource import MADE_FOLDER, Difference, Kind, Ref, Refusal, Samples, Step
+from phoenix_hypervisor.transport import Answer, Question
+from tests.contract.answers import Answers
+from tests.contract.ground import HOST, Canary, Run, Scene, declared
 
 
 class Chapter(NamedTuple):
@@ -26,6 +32,24 @@ class Chapter(NamedTuple):
     scene: Scene
     run: Run
     again: Run | None = None
+
+
+class OneNode(Fleet):
+    """A fleet whose every host is one and the same node."""
+
+    def __init__(self, site: Site, scene: Scene) -> None:
+        super().__init__(site.inventory, site.folder)
+        self._node = Fleet(load(scene.folder, Canary()).inventory, scene.folder)
+        self._answers = Answers(self._node.transport(HOST))
+        self._one_at_a_time = Lock()
+
+    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
+        with self._one_at_a_time:
+            return self._answers.ask(questions)
+
+    def close(self) -> None:
+        super().close()
+        self._node.close()
 
 
 class Life:
@@ -48,16 +72,24 @@ class Life:
 
     def resource(self, settings: Mapping[str, Any]) -> Kind:
         """The sample as a model, through the loader."""
-        scene = Scene(Path(tempfile.mkdtemp(dir=self._folder)) / "site")
-        return self._declared_alone(scene, settings).resources[self.ref]
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        return declared(folder, {HOST: self.sections(settings)}).resources[self.ref]
 
-    def _declared_alone(self, scene: Scene, settings: Mapping[str, Any]) -> Site:
-        for part in ("configs", "inventory"):
-            (scene.folder / part).mkdir(parents=True)
-        for part in ("configs/site.yaml", "inventory/hosts.yaml"):
-            (scene.folder / part).write_text((self.bare.folder / part).read_text())
-        (scene.folder / "configs" / "nodes").mkdir()
-        return scene.declare(self.sections(settings))
+    def drift_of(
+        self, variants: Mapping[str, Mapping[str, Any]], folder: Path
+    ) -> dict[str, Mapping[str, Difference]]:
+        """What would differ on the node that has the first declaration, had it one of these: all at once.
+
+        Each variant is declared for a host of its own, and the one node answers for all of them.
+        """
+        site = declared(folder, {name: self.sections(settings) for name, settings in variants.items()})
+        fleet = OneNode(site, self.first.scene)
+        try:
+            looks = inspect(OpenSite(site, fleet), list(site.resources), probes=False).looks()
+        finally:
+            fleet.close()
+        return {ref.host: look.change.attributes for ref, look in looks.items() if ref.kind == self.ref.kind
+                and ref.name in (self.ref.name, ref.host)}  # fmt: skip
 
     def own(self, run: Run) -> list[Finding]:
         return [finding for finding in run.findings if finding.ref == self.ref]
@@ -183,13 +215,8 @@ class Life:
         assert ended.status == 0, ended.stderr.decode()
         return Chapter(scene, scene.run(apply=True, prune=True, destroy=[str(self.ref)]))
 
-    def steps_to_create(self) -> list[Step | Refusal]:
-        return list(self.resource(self.samples.first).converge(CREATE))
-
 
 def _right(findings: list[Finding], ref: Ref) -> Look:
     assert findings, f"nobody looked at {ref}"
     assert {finding.verdict for finding in findings} <= {Verdict.HELD, Verdict.SKIPPED}
-    from phoenix_hypervisor.inspect.looks import Status
-
     return Look(ref, Status.OK)

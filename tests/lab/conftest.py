@@ -46,3 +46,15 @@ def fresh(_fresh_once, tmp_path):
 def converged(_converged_once, tmp_path):
     """The reference site on a node that is as declared."""
     return _converged_once.copy(tmp_path / "site")
+
+
+@pytest.fixture(scope="session")
+def right(_converged_once):
+    """What there is to see on a node that is as declared: `LabSite.state`."""
+    return _converged_once.state()
+
+
+@pytest.fixture(scope="session")
+def all_acts(_converged_once):
+    """Every act of the one apply that brought a fresh node there, in order."""
+    return _converged_once.all_acts()

@@ -30,7 +30,11 @@ LONGEST = 120
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
-        *("phoenix_hypervisor.cli.work", "phoenix_hypervisor.converge.engine", "phoenix_hypervisor.secretstore"),
+        *(
+            "phoenix_hypervisor.cli.work",
+            "phoenix_hypervisor.converge.engine",
+            "phoenix_hypervisor.secretstore",
+        ),
         *("phoenix_hypervisor.lab.transport", "jinja2.sandbox", "pyrage", "pytest", "testinfra.host"),
     ]
 )
@@ -235,6 +239,9 @@ class LabSite:
         yield commands
         commands += [_shown(act["command"]) for act in self.node.actions()[before:]]
 
+    def all_acts(self) -> list[str]:
+        return [_shown(act["command"]) for act in self.node.actions()]
+
     def state(self) -> dict[str, str]:
         """Return everything about the node that an apply is there to change, without times and guids."""
         said = self.on_node(STATE)
@@ -244,10 +251,10 @@ class LabSite:
 
 STATE = r"""
 part() { printf '\036%s\n' "$1"; }
-part zfs; zfs get -Hpo name,property,value,source all | grep -vE '\t(guid|creation|createtxg|objsetid|used.*|available|referenced|logical.*|written|.*count|.*ratio|version|snapshots_changed)\t' | sort
+part zfs; zfs get -Hpo name,property,value,source all | awk -F'\t' '$2 !~ /^(guid|creation|createtxg|objsetid|used.*|available|referenced|logical.*|written|.*count|.*ratio|version|snapshots_changed)$/' | sort
 part zpool; zpool get -Hpo name,property,value autotrim,autoexpand,failmode,comment,ashift,health
 part vdevs; zpool list -vHP | awk '{ print $1 }'
-part storages; awk '/^[a-z]+:/ { id = $2 } $1 == "content" { gsub(",", "\n" id ": content ") } NF { print id ": " $0 }' /etc/pve/storage.cfg | sort
+part storages; awk '/^[a-z]+:/ { id = $2 } $1 == "content" { gsub(",", "\n" id ": ", $2); print id ": " $2; next } NF { print id ": " $0 }' /etc/pve/storage.cfg | sort
 part exports; grep -H '' /etc/exports /etc/exports.d/* 2>&1
 part exported; exportfs -s
 part samba; cd /etc/samba && grep -rH '' .

@@ -8,8 +8,16 @@ from phoenix_hypervisor.lab.drift import DRIFTS
 NFS = "nfs_export:/fastData/shared-bulk-data"
 NFS_FILE = "/etc/exports.d/phoenix-fastData.shared-bulk-data.exports"
 SCRIPTS = "/var/lib/phoenix/scripts"
-RELOAD = "sh -c 'systemctl enable smbd && systemctl reload-or-restart smbd && rm -f /var/lib/phoenix/pending/smbd'"
-SHARES = ("shared-prod-data", "shared-prod-data-sync", "shared-test-data", "shared-test-data-sync", "bulk-data")
+RELOAD = (
+    "sh -c 'systemctl enable smbd && systemctl reload-or-restart smbd && rm -f /var/lib/phoenix/pending/smbd'"
+)
+SHARES = (
+    "shared-prod-data",
+    "shared-prod-data-sync",
+    "shared-test-data",
+    "shared-test-data-sync",
+    "bulk-data",
+)
 
 REPAIRED = {
     "zfs-property": (
@@ -54,7 +62,10 @@ REPAIRED = {
         },
         ["push /etc/modprobe.d/zz-phoenix-zfs_arc.conf", "update-initramfs -u -k all"],
     ),
-    "service-stopped": ({f"samba_share:{name}": {"active": ("inactive", "active")} for name in SHARES}, [RELOAD]),
+    "service-stopped": (
+        {f"samba_share:{name}": {"active": ("inactive", "active")} for name in SHARES},
+        [RELOAD],
+    ),
 }
 NOT_OURS = {
     "foreign-export": ("exported", "/srv/somebody-elses  10.9.9.0/24("),
@@ -67,14 +78,15 @@ def test_every_drift_of_the_lab_is_tried_here():
 
 
 @pytest.mark.parametrize("name", REPAIRED)
-def test_drift_is_found_repaired_where_it_is_and_then_gone(converged, name):
+def test_drift_is_found_repaired_where_it_is_and_then_gone(converged, right, name):
     changed, acts = REPAIRED[name]
-    right = converged.state()
     converged.drift(name)
 
     planned = converged.plan()
     found = {
-        one["resource"].partition("/")[2]: {c["attribute"]: (c["actual"], c["desired"]) for c in one["changes"]}
+        one["resource"].partition("/")[2]: {
+            c["attribute"]: (c["actual"], c["desired"]) for c in one["changes"]
+        }
         for one in planned["entries"]
         if one["changes"]
     }
@@ -86,7 +98,7 @@ def test_drift_is_found_repaired_where_it_is_and_then_gone(converged, name):
     assert {step["resource"].partition("/")[2] for step in applied["steps"]} <= changed.keys()
     assert converged.state() == right
     with converged.nothing_done():
-        assert converged.apply()["exit"] == 0
+        assert converged.run("apply", "--yes").status == 0
 
 
 def test_a_degraded_pool_is_said_and_not_repaired(converged):

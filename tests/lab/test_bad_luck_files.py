@@ -31,9 +31,7 @@ MISTAKES = {
         "while parsing a flow sequence, did not find expected ',' or ']'",
     ),
     "an unknown key": (
-        lambda site: site.edit(
-            NODE_FILE, ("recordsize: 128K, quota: 600G", "recordsiez: 128K, quota: 600G")
-        ),
+        lambda site: site.edit(NODE_FILE, ("recordsize: 128K, quota: 600G", "recordsiez: 128K, quota: 600G")),
         "configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`\n"
         "  hint: did you mean `recordsize`?",
     ),
@@ -104,7 +102,6 @@ configs/nodes/second.yaml:1:1: node `second` is not in inventory/hosts.yaml
   hint: add it there: how it is reached
 """
     )
-
 
 
 def test_a_name_on_the_command_line_that_does_not_exist_is_wrong_usage(converged):

@@ -122,7 +122,10 @@ def test_a_pool_with_another_layout_is_reported_and_left(fresh):
     mirror = [["mirror", [QUICK.format("1A"), QUICK.format("2B")]]]
     assert [(c["attribute"], c["desired"]) for c in pool["changes"]] == [("layout", mirror)]
     assert pool["refusals"] == [
-        {"attribute": "layout", "reason": "a pool's layout is never changed: compare the cables and the files"}
+        {
+            "attribute": "layout",
+            "reason": "a pool's layout is never changed: compare the cables and the files",
+        }
     ]
     assert (planned["exit"], applied.status) == (1, 1)
 

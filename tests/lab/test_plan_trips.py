@@ -43,7 +43,7 @@ def test_an_apply_with_nothing_to_do_and_the_health_check_cost_as_much_for_more_
     few = converged.run("apply", "--yes", "-v"), converged.pytest("-v")
     many_more(converged, 6)
     grown = converged.run("apply", "--yes")
-    assert (grown.status, grown.out.splitlines()[-1]) == (0, "48 steps run; 50 resources as declared")
+    assert (grown.status, grown.out.splitlines()[-1].partition("; ")[2]) == (0, "50 resources as declared")
     many = converged.run("apply", "--yes", "-v"), converged.pytest("-v")
     assert [ran.status for ran in (*few, *many)] == [0, 0, 0, 0]
     assert many[0].out == "50 resources as declared, nothing to do\n"

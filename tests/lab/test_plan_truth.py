@@ -72,10 +72,7 @@ def test_exact_steps_are_the_very_ones_that_are_run(converged):
     assert len(exact) == 4  # the share waits for its dataset
     assert entry(planned, "samba_share:bulk-data")["after"] == "phoenix/zfs_dataset:fastData/heads-bulk-data"
     applied = converged.apply()
-    ran = {
-        ref: [step["title"] for step in applied["steps"] if step["resource"] == ref]
-        for ref in exact
-    }
+    ran = {ref: [step["title"] for step in applied["steps"] if step["resource"] == ref] for ref in exact}
     assert (applied["exit"], ran) == (0, exact)
 
 

@@ -59,7 +59,7 @@ class Cluster:
         (self._shared / "go").touch()
         for node in self:
             node.after_all()
-            until(f"the lock on {node.name} is free", lambda node=node: node.try_(f"flock -n {LOCK} :")[0] == 0)
+            until(f"the lock on {node.name} is free", lambda node=node: node.try_(f"flock -n {LOCK} true")[0] == 0)
         for path in self._shared.iterdir():
             path.unlink()
 

@@ -3,6 +3,7 @@
 import pytest
 
 from phoenix_hypervisor.config import load_settings
+from phoenix_hypervisor.secrets import Secret
 from phoenix_hypervisor.secretstore import open_store
 
 from .cluster import FIRST_PASSWORD
@@ -64,7 +65,7 @@ def test_a_second_apply_runs_nothing_and_changes_nothing(converged):
 def test_a_rotated_password_replaces_the_old_one(converged):
     def password():
         store = open_store(load_settings(converged.site.folder).secrets, converged.site.folder)
-        return store.secret("samba/heads").reveal()
+        return Secret("samba/heads", store).reveal().decode()
 
     alpha, beta = converged["alpha"], converged["beta"]
     old = password()
@@ -98,7 +99,7 @@ def test_drift_is_repaired_on_the_node_where_it_is(converged):
     planned = converged.site.run("plan", "--json")
     applied = converged.apply("--json")
 
-    drifted = {entry["resource"] for entry in planned.document["entries"] if entry["status"] == "drift"}
+    drifted = {entry["resource"] for entry in planned.document["entries"] if entry["changes"]}
     assert planned.status == 2
     assert drifted == {
         "alpha/zfs_dataset:tank/media",

@@ -84,8 +84,12 @@ def test_over_several_nodes_one_wins_then_three_then_two() -> None:
 
 def test_exit_statuses_are_as_documented() -> None:
     assert {code.name: int(code) for code in ExitCode} == {
-        "OK": 0, "FAILED": 1, "PENDING": 2, "UNKNOWN": 3,
-        "USAGE": 64, "INTERRUPTED": 130,
+        "OK": 0,
+        "FAILED": 1,
+        "PENDING": 2,
+        "UNKNOWN": 3,
+        "USAGE": 64,
+        "INTERRUPTED": 130,
     }
 
 

@@ -28,8 +28,8 @@ BAD = [
     *((Size, value) for value in ("", "much", "1.5.5G", "-1", -1, True, None, 1.5, "1Q", [1], "٣G")),
     *((OnOff, value) for value in ("yes", "On", "", None, 1, [])),
     *((AbsolutePath, value) for value in ("", "x", "/", "/a/", "//a", "/a//b", "/a/./b", "/a/../b")),
-    *((AbsolutePath, value) for value in ("/a\nb", None, 1, b"/a")),
-    *((Mode, value) for value in ("", "75", "0789", "07777777", 755, 0o750, True, None, "rwx")),
+    *((AbsolutePath, value) for value in ("/a\nb", None, 1)),
+    *((Mode, value) for value in ("", "0", "75", "0789", "07777777", "000777", 755, 0o750, True, None, "rwx")),  # noqa: E501
     *((Account, value) for value in ("", "Heads", "1a", "a" * 32, "a b", "a\n", "-a", None)),
 ]  # fmt: skip
 

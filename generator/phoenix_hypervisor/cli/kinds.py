@@ -7,13 +7,19 @@ import click
 
 @click.command(short_help="List the kinds of resources, or show one with its fields.")
 @click.argument("name", required=False)
-def kinds(name: str | None) -> int:
+@click.option("--page", is_flag=True, help="Print the whole page in Markdown: docs/kinds.md is made with it.")
+def kinds(name: str | None, page: bool) -> int:
     """List every kind; with NAME, show what it manages, what it leaves alone, and its fields."""
     import inspect
 
     from .. import registry
     from ..errors import UsageError, did_you_mean
 
+    if page:
+        from ..observe import kinds_page
+
+        click.echo(kinds_page.page(), nl=False)
+        return 0
     if name is None:
         for known in registry.homes():
             click.echo(f"{known:16} {(registry.kind(known).__doc__ or '').splitlines()[0]}")

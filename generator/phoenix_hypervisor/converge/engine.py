@@ -93,6 +93,9 @@ class Engine:
     def run(self) -> Outcome:
         """Converge every host that has something to do, in parallel; look at everything again at the end."""
         hosts = {entry.ref.host for entry in self._plan.entries if entry.steps}
+        for entry in self._plan.entries:
+            if entry.orphan and entry.refusals:  # it has no look that could tell
+                self.outcome.stuck[entry.ref] = "; ".join(refusal.reason for refusal in entry.refusals)
         self._opened.fleet.run(self._converge_host, hosts, "converge")
         scope = [ref for ref in self.outcome.looks if ref.host in hosts]
         if self.outcome.ran and not self.outcome.stopped:

@@ -164,7 +164,7 @@ class Inspector:
         )  # answers of its own: things may change while they are used
         states = [(item, ref) for item, ref in checks if not _marked(item, "probe", "precondition")]
         held = self._states.run([*self._calls(states, self._states), *self._owner_calls(hosts)])
-        wrong = {ref for item, ref in states if item.nodeid not in held}
+        wrong = {ref for item, ref in states if _key(item) not in held}
         missing = [(item, ref) for item, ref in checks if _marked(item, "precondition") and ref in wrong]
         self._states.run(self._calls(missing, self._states))
         ready = [
@@ -181,16 +181,16 @@ class Inspector:
         self, session: pytest.Session, checks: list[tuple[pytest.Item, Ref]], held: set[str], wrong: set[Ref]
     ) -> None:
         """Leave to pytest only the checks that raised: one that held would hold again on the same answers."""
-        done = {item.nodeid for item, ref in checks if _marked(item, "precondition") and ref not in wrong}
+        done = {_key(item) for item, ref in checks if _marked(item, "precondition") and ref not in wrong}
         for item, ref in checks:
-            if item.nodeid in held:
+            if _key(item) in held:
                 self.findings.append(
                     Finding(ref, check_name(item), Verdict.HELD, probe=_marked(item, "probe"))
                 )
-        session.items = [item for item in session.items if item.nodeid not in held | done]
+        session.items = [item for item in session.items if _key(item) not in held | done]
 
     def _calls(self, checks: list[tuple[pytest.Item, Ref]], speculation: Speculation) -> list[Call]:
-        return [Call(ref.host, item.nodeid, self._caller(item, ref, speculation)) for item, ref in checks]
+        return [Call(ref.host, _key(item), self._caller(item, ref, speculation)) for item, ref in checks]
 
     def _caller(self, item: pytest.Item, ref: Ref, speculation: Speculation) -> Callable[[], object]:
         """A call of the check's function as pytest would make it."""
@@ -302,6 +302,11 @@ class Inspector:
         if finding.verdict in (Verdict.FAILED, Verdict.UNKNOWN):
             self._not_held.add(ref)
         return report
+
+
+def _key(item: pytest.Item) -> str:
+    """A check's name among all: node ids of modules outside the site's folder do not hold the module."""
+    return f"{item.path}::{item.nodeid}"
 
 
 def _marked(item: pytest.Item, *names: str) -> bool:

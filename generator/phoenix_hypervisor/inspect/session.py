@@ -61,10 +61,12 @@ def inspect(
     arguments += [f"--rootdir={opened.site.folder}", "--import-mode=importlib"]
     arguments += [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
     # stderr stays: while one host is looked at, the progress of others is told there
+    named = _Named(inspector)
     with _one_at_a_time, contextlib.redirect_stdout(said):
-        status = pytest.main([*arguments, *files], plugins=[plugin, _Named(inspector)])
+        status = pytest.main([*arguments, *files], plugins=[plugin, named])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise CheckError(f"the checks could not be run:\n{said.getvalue().strip()}")
+        reasons = "\n".join(named.errors) or said.getvalue().strip()
+        raise CheckError(f"the checks could not be run:\n{reasons}")
     return inspector
 
 
@@ -73,6 +75,13 @@ class _Named:
 
     def __init__(self, inspector: Inspector) -> None:
         self._inspector = inspector
+        self.errors: list[str] = []
+        """Why modules could not be collected; pytest's own summary is off."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what is wrong with a module of checks."""
+        if report.failed:
+            self.errors.append(report.longreprtext)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:

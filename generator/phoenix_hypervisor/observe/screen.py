@@ -169,7 +169,7 @@ def summary(plan: Plan, looks: Mapping[Ref, Look]) -> str:
     said = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     right = sum(look.status is Status.OK for look in looks.values())
     if not said:
-        return f"{right} resources as declared, nothing to do"
+        return f"{_counted(right, 'resource')} as declared, nothing to do"
     effects = [step.effect for entry in plan.entries for step in entry.steps]
     strongest = f"; strongest effect: {max(effects)}" if effects else ""
     return f"{said}, {right} as declared{strongest}"
@@ -197,4 +197,9 @@ def outcome_lines(outcome: Outcome, told: Collection[str] = ()) -> Iterator[str]
             yield f"{paint('✗', 'red')} {ref.full}: {reason}"
     right = sum(look.status is Status.OK for look in outcome.looks.values())
     wrong = len(outcome.looks) - right
-    yield f"{len(outcome.ran)} steps run; {right} resources as declared" + (f", {wrong} not" if wrong else "")
+    said = f"{_counted(len(outcome.ran), 'step')} run; {_counted(right, 'resource')} as declared"
+    yield said + (f", {wrong} not" if wrong else "")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

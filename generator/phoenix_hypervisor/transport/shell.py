@@ -46,11 +46,12 @@ class ShellTransport:
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Run questions, all sent before the first answer is read."""
-        return self._exchange_or_lose([self._frame(*question) for question in questions])
+        answers = self._exchange_or_lose([self._frame(*question) for question in questions])
+        return [_concealed(answer, asked.stdin) for answer, asked in zip(answers, questions, strict=True)]
 
     def act(self, command: str, stdin: Text | None = None) -> Answer:
         """Run one command that may change something; its stdin travels in the shell's own input."""
-        return self._exchange_or_lose([self._frame(command, stdin)])[0]
+        return _concealed(self._exchange_or_lose([self._frame(command, stdin)])[0], stdin)
 
     def lock(self, path: str, owner: str) -> str | None:
         """Take a lock that the kernel frees when this shell ends: flock(2) on descriptor 9."""
@@ -137,3 +138,10 @@ class ShellTransport:
     def _mark(self) -> str:
         """What prints the last command's status behind the marker, and the marker on stderr."""
         return f"printf '\\036%s%s\\n' {self._token} $?; printf '\\036%s\\n' {self._token} >&2\n"
+
+
+def _concealed(answer: Answer, stdin: Text | None) -> Answer:
+    """The answer without the secrets that were sent: a tool that fails may repeat what it read."""
+    if stdin is None or not stdin.has_secret:
+        return answer
+    return Answer(answer.status, stdin.conceal(answer.stdout), stdin.conceal(answer.stderr))

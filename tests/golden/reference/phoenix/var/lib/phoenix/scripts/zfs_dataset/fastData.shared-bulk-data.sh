@@ -1,0 +1,27 @@
+#!/bin/sh
+# zfs_dataset:fastData/shared-bulk-data. Makes the dataset, or sets only what differs.
+set -eu
+
+dataset=fastData/shared-bulk-data
+
+# want PROPERTY READS-BACK-AS SET-AS
+want() {
+    actual=$(zfs get -Hpo value "$1" "$dataset")
+    if [ "$actual" != "$2" ]; then
+        zfs set "$1=$3" "$dataset"
+        printf '%s\n' "set $1=$3 on $dataset (was $actual)"
+    fi
+}
+
+if zfs list -H -o name "$dataset" >/dev/null 2>&1; then
+    want recordsize 1048576 1M
+    want compression lz4 lz4
+    want sync standard standard
+    want quota 1539316278886 1539316278886
+    want atime off off
+    want mountpoint /fastData/shared-bulk-data /fastData/shared-bulk-data
+    [ "$(zfs get -Hpo value mounted "$dataset")" = yes ] || zfs mount "$dataset"
+else
+    zfs create -o phoenix:managed=yes -o recordsize=1M -o compression=lz4 -o sync=standard -o quota=1539316278886 -o atime=off -o mountpoint=/fastData/shared-bulk-data fastData/shared-bulk-data
+    printf '%s\n' "made dataset $dataset"
+fi

@@ -1,0 +1,29 @@
+#!/bin/sh
+# zfs_dataset:fastData/shared-test-data. Makes the dataset, or sets only what differs.
+set -eu
+
+dataset=fastData/shared-test-data
+
+# want PROPERTY READS-BACK-AS SET-AS
+want() {
+    actual=$(zfs get -Hpo value "$1" "$dataset")
+    if [ "$actual" != "$2" ]; then
+        zfs set "$1=$3" "$dataset"
+        printf '%s\n' "set $1=$3 on $dataset (was $actual)"
+    fi
+}
+
+if zfs list -H -o name "$dataset" >/dev/null 2>&1; then
+    want recordsize 131072 128K
+    want compression lz4 lz4
+    want sync standard standard
+    want quota 536870912000 500G
+    want atime off off
+    want mountpoint /fastData/shared-test-data /fastData/shared-test-data
+    [ "$(zfs get -Hpo value mounted "$dataset")" = yes ] || zfs mount "$dataset"
+else
+    zfs create -o phoenix:managed=yes -o recordsize=128K -o compression=lz4 -o sync=standard -o quota=500G -o atime=off -o mountpoint=/fastData/shared-test-data fastData/shared-test-data
+    printf '%s\n' "made dataset $dataset"
+fi
+chown heads:heads /fastData/shared-test-data
+chmod 770 /fastData/shared-test-data

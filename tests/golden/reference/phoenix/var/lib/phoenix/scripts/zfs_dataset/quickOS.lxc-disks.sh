@@ -1,0 +1,27 @@
+#!/bin/sh
+# zfs_dataset:quickOS/lxc-disks. Makes the dataset, or sets only what differs.
+set -eu
+
+dataset=quickOS/lxc-disks
+
+# want PROPERTY READS-BACK-AS SET-AS
+want() {
+    actual=$(zfs get -Hpo value "$1" "$dataset")
+    if [ "$actual" != "$2" ]; then
+        zfs set "$1=$3" "$dataset"
+        printf '%s\n' "set $1=$3 on $dataset (was $actual)"
+    fi
+}
+
+if zfs list -H -o name "$dataset" >/dev/null 2>&1; then
+    want recordsize 16384 16K
+    want compression lz4 lz4
+    want sync standard standard
+    want quota 536870912000 500G
+    want atime off off
+    want mountpoint /quickOS/lxc-disks /quickOS/lxc-disks
+    [ "$(zfs get -Hpo value mounted "$dataset")" = yes ] || zfs mount "$dataset"
+else
+    zfs create -o phoenix:managed=yes -o recordsize=16K -o compression=lz4 -o sync=standard -o quota=500G -o atime=off -o mountpoint=/quickOS/lxc-disks quickOS/lxc-disks
+    printf '%s\n' "made dataset $dataset"
+fi

@@ -1,0 +1,144 @@
+"""README.md, done as it says: its commands run, and its screens are what they print."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from tests.packaging import documents
+from tests.packaging.documents import PROJECT
+
+from phoenix_hypervisor import registry
+
+README = PROJECT / "README.md"
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs a command line in a folder as a person would: status, stdout, stderr."""
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PHOENIX_"))}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    def run(command, folder):
+        ended = subprocess.run(
+            ["sh", "-c", command],
+            check=False,
+            cwd=folder,
+            env={**kept, "HOME": str(home), "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return ended.returncode, ended.stdout, ended.stderr
+
+    yield run
+    assert list(home.iterdir()) == []
+
+
+@pytest.fixture
+def reference(tmp_path, shell):
+    """The reference site, its lab node built: as `make demo` leaves it."""
+    folder = tmp_path / "reference"
+    for part in ("configs", "inventory"):
+        shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("secrets.age"))
+    for command in (
+        "phoenix secrets init",
+        "phoenix secrets set samba/heads --generate",
+        "phoenix lab up",
+        "phoenix apply --yes",
+    ):
+        status, _, said = shell(command, folder)
+        assert status == 0, said
+    return folder
+
+
+def shown(heading):
+    """The commands of a section, as they stand there."""
+    lines = documents.section(README, heading).splitlines()
+    found = [re.match(r" {4,}(phoenix .*)$", line) for line in lines]
+    return [re.split(" {2,}#", match[1])[0].strip() for match in found if match]
+
+
+def screens():
+    """What the first section shows: its code blocks, without their indentation."""
+    blocks = re.findall(r"(?:^ {4}.*\n)+", documents.section(README, "What it looks like"), re.MULTILINE)
+    return [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+def untimed(text):
+    return re.sub(r"\(\d+\.\d s\)", "(0.0 s)", text)
+
+
+def test_the_screens_are_what_is_printed(reference, shell):
+    plan, ran, nothing, mistake = screens()
+    assert shell("phoenix lab drift zfs-property", reference)[0] == 0
+    status, out, _ = shell("phoenix plan", reference)
+    assert (status, f"$ phoenix plan\n{out}") == (2, plan)
+    status, out, said = shell("phoenix apply --yes", reference)
+    assert (status, untimed(said) + out.splitlines()[-1] + "\n") == (0, ran)
+    assert shell("phoenix apply", reference) == (0, nothing.removeprefix("$ phoenix apply\n"), "")
+
+    site = reference.parent / "site"
+    shell("phoenix init site", reference.parent)
+    node = site / "configs/nodes/pve.yaml"
+    node.write_text(node.read_text().replace("quota: 500G", "qouta: 500G"))
+    assert shell("phoenix validate", site) == (1, "", mistake.removeprefix("$ phoenix validate\n"))
+
+
+def test_what_may_be_tried_after_the_demonstration_works(reference, shell):
+    ended = {}
+    for number, command in enumerate(shown("Try it")):
+        agreed = (
+            command.replace("phoenix apply", "phoenix apply --yes") if "--yes" not in command else command
+        )
+        ended[number, command] = shell(agreed, reference)[0]
+    assert [*ended.items()] == [
+        ((0, "phoenix lab drift"), 0),
+        ((1, "phoenix lab drift export-options"), 0),
+        ((2, "phoenix plan"), 2),
+        ((3, "phoenix apply"), 0),
+        ((4, "phoenix lab fault kill-before 3"), 0),
+        ((5, "phoenix lab drift samba-share"), 0),
+        ((6, "phoenix apply --yes"), 128 + signal.SIGKILL),
+        ((7, "phoenix apply --yes"), 0),
+    ]
+    assert shell("phoenix plan", reference)[0] == 0
+
+
+def test_the_first_ten_minutes_work_on_a_lab_node(tmp_path, shell):
+    """With the README's own inventory the files are in order; then the same node lives in the lab."""
+    init, *rest = shown("The first ten minutes on a real node")
+    status, _, said = shell(init, tmp_path)
+    assert status == 0, said
+    site = tmp_path / "my-site"
+    text = documents.section(README, "The first ten minutes on a real node")
+    hosts = textwrap.dedent(re.search(r"(?:^ {8}(?!phoenix|cd).*\n)+", text, re.MULTILINE)[0])
+    assert hosts.startswith("pve:\n")
+    (site / "inventory/hosts.yaml").write_text(hosts)
+    assert shell("phoenix validate", site)[0] == 0
+    (site / "inventory/hosts.yaml").write_text(hosts.replace("ssh", "lab"))
+    assert shell("phoenix lab up", site)[0] == 0
+    ended = {command: shell(command + " --yes" * (command == "phoenix apply"), site)[0] for command in rest}
+    assert ended == {
+        "phoenix exec -- 'ls /dev/disk/by-id; zpool status; zfs list; pvesm status'": 0,
+        "phoenix kinds": 0,
+        "phoenix kinds zfs_dataset": 0,
+        "phoenix validate": 0,
+        "phoenix render": 0,
+        "phoenix plan": 2,
+        "phoenix apply": 0,
+        "phoenix verify": 0,
+    }
+
+
+def test_the_kinds_listed_are_those_there_are():
+    rows = documents.table(documents.section(README, "What it manages"), "| | kinds")
+    assert set(re.findall(r"`(\w+)`", rows[0][1])) == set(registry.homes())
