@@ -50,7 +50,7 @@ class Recorder:
     def write(self) -> None:
         """Write one script a host."""
         for host, lines in self.lines.items():
-            (self.folder / f"{host}.sh").write_text(PREPARE + "\n".join(lines) + "\n")
+            (self.folder / f"{host}.sh").write_text(PREPARE + "\n".join([*lines, ":"]) + "\n")
 
 
 def _lines(question: Question) -> list[str]:

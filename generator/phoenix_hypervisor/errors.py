@@ -113,7 +113,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _once(problems: Iterable[Problem]) -> Iterable[Problem]:
-    """Drop what is said of several resources that share the very words it is said of: a default, a profile."""
+    """Drop what is said again of a further resource that has the same words from a profile or a default."""
     said: dict[object, Problem] = {}
     for problem in problems:
         words = problem.message.partition(": ")[2] or problem.message

@@ -126,7 +126,7 @@ class Text:
         return any(isinstance(part, Secret) for part in self.parts)
 
     def conceal(self, said: bytes) -> bytes:
-        """Return what a program said that read this text, with names where it repeats a secret or a line of one."""
+        """Return what a program said after reading this text, without the secrets it repeats."""
         for part in self.parts:
             if isinstance(part, Secret):
                 value = part.reveal()

@@ -177,12 +177,16 @@ class LabSite:
         assert document["exit"] == ran.status
         return document
 
-    def pytest(self, *arguments: str, verify: bool = True, env=None) -> Run:
+    def own_checks(self) -> Path:
+        """Return the site's own verify/, a copy of the packaged one as in the reference site."""
+        folder = self.folder / "verify"
+        if not folder.exists():
+            shutil.copytree(REPOSITORY / "verify", folder, ignore=shutil.ignore_patterns("__pycache__"))
+        return folder
+
+    def pytest(self, *arguments: str) -> Run:
         """Run `pytest verify/` in the site's folder as a process of its own, as a monitor does."""
-        if verify and not (self.folder / "verify").exists():
-            shutil.copytree(
-                REPOSITORY / "verify", self.folder / "verify", ignore=shutil.ignore_patterns("__pycache__")
-            )
+        self.own_checks()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         ended = subprocess.run(
             [sys.executable, "-m", "pytest", "verify/", "-p", "no:cacheprovider", *arguments],
@@ -190,7 +194,7 @@ class LabSite:
             capture_output=True,
             text=True,
             timeout=LONGEST,
-            env={**environment, **(env or {})},
+            env=environment,
             check=False,
         )
         return Run(ended.returncode, ended.stdout, ended.stderr)
@@ -251,10 +255,14 @@ class LabSite:
 
 STATE = r"""
 part() { printf '\036%s\n' "$1"; }
-part zfs; zfs get -Hpo name,property,value,source all | awk -F'\t' '$2 !~ /^(guid|creation|createtxg|objsetid|used.*|available|referenced|logical.*|written|.*count|.*ratio|version|snapshots_changed)$/' | sort
+part zfs; zfs get -Hpo name,property,value,source all | awk -F'\t' '
+    $2 !~ /^(guid|creation|createtxg|objsetid|used.*|available|referenced|logical.*|written)$/ &&
+    $2 !~ /^(.*count|.*ratio|version|snapshots_changed)$/' | sort
 part zpool; zpool get -Hpo name,property,value autotrim,autoexpand,failmode,comment,ashift,health
 part vdevs; zpool list -vHP | awk '{ print $1 }'
-part storages; awk '/^[a-z]+:/ { id = $2 } $1 == "content" { gsub(",", "\n" id ": ", $2); print id ": " $2; next } NF { print id ": " $0 }' /etc/pve/storage.cfg | sort
+part storages; awk '/^[a-z]+:/ { id = $2 }
+    $1 == "content" { gsub(",", "\n" id ": ", $2); print id ": " $2; next }
+    NF { print id ": " $0 }' /etc/pve/storage.cfg | sort
 part exports; grep -H '' /etc/exports /etc/exports.d/* 2>&1
 part exported; exportfs -s
 part samba; cd /etc/samba && grep -rH '' .
@@ -264,6 +272,6 @@ part users; pdbedit -L -w | cut -d: -f1-5
 part modprobe; grep -rH '' /etc/modprobe.d; cat /sys/module/zfs/parameters/zfs_arc_max
 part initramfs; find /boot -name 'initrd.img-*' ! -newer /etc/modprobe.d/zz-phoenix-zfs_arc.conf 2>&1
 part units; systemctl show -p Id,ActiveState,UnitFileState smbd nfs-server
-part modes; find / -xdev \( -path /quickOS -o -path /fastData -o -path /srv \) -exec stat -c '%n %U %G %a' {} +
+part modes; find /quickOS /fastData -maxdepth 1 -exec stat -c '%n %U %G %a' {} + 2>&1 | sort
 part ours; find /var/lib/phoenix ! -path '*/lock*' -exec stat -c '%n %a' {} + | sort
 """

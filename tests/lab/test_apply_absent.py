@@ -22,7 +22,8 @@ def test_data_is_destroyed_only_when_it_is_named(converged):
     assert entry(planned, DATASET)["refusals"] == [
         {
             "attribute": "present",
-            "reason": f"would destroy all data in the dataset fastData/shared-iso: needs `--allow-destroy {DATASET}`",
+            "reason": "would destroy all data in the dataset fastData/shared-iso: "
+            f"needs `--allow-destroy {DATASET}`",
         }
     ]
     applied = converged.apply()

@@ -83,7 +83,7 @@ def test_ctrl_c_stops_between_two_steps_and_the_next_run_does_the_rest(converged
     wait = "touch /root/here; while [ ! -e /root/on ]; do sleep 0.02; done"
     converged.fault(Sort.CHANGE, 1, wait)
     started = converged.start("apply", "--yes")
-    wait_for(lambda: (converged.node.root / "root/here").exists())
+    wait_for((converged.node.root / "root/here").exists)
     os.kill(started.pid, signal.SIGINT)
     (converged.node.root / "root/on").touch()
     ended = started.end()

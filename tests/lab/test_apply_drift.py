@@ -1,4 +1,4 @@
-"""What somebody changes on the node by hand is found with attribute, actual and desired, and put right alone."""
+"""What somebody changes by hand is found with attribute, actual and desired, and put right alone."""
 
 import pytest
 from tests.lab.running import entry, statuses, steps

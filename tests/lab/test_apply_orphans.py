@@ -4,17 +4,25 @@ from tests.lab.running import NODE_FILE, entry, steps
 
 TAKEN_OUT = (
     (
-        "nfs_export:\n  /fastData/shared-bulk-data:\n    clients:\n      10.0.0.0/24: [rw, sync, no_subtree_check]\n",
+        (
+            "nfs_export:\n  /fastData/shared-bulk-data:\n    clients:\n"
+            "      10.0.0.0/24: [rw, sync, no_subtree_check]\n"
+        ),
         "",
     ),
     ("  bulk-data: { path: /fastData/heads-bulk-data }\n", ""),
     (
-        '  fastData/heads-bulk-data: { recordsize: 1M, quota: 300G, owner: heads, group: heads, mode: "0770" }\n',
+        (
+            "  fastData/heads-bulk-data: "
+            '{ recordsize: 1M, quota: 300G, owner: heads, group: heads, mode: "0770" }\n'
+        ),
         "",
     ),
     (
-        "  fastData-shared-iso: { type: dir, path: /fastData/shared-iso, "
-        "content: [iso, vztmpl, snippets], is_mountpoint: true }\n",
+        (
+            "  fastData-shared-iso: { type: dir, path: /fastData/shared-iso, "
+            "content: [iso, vztmpl, snippets], is_mountpoint: true }\n"
+        ),
         "",
     ),
 )

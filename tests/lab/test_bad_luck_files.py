@@ -1,4 +1,4 @@
-"""A site whose files are wrong: each mistake is said once, with its place and what to do, and nothing is done."""
+"""A site whose files are wrong: each mistake is said once, with its place; nothing is done."""
 
 import pytest
 from tests.lab.running import NODE_FILE, LabSite
@@ -27,13 +27,17 @@ def one_node_more_in_configs(site: LabSite) -> None:
 MISTAKES = {
     "no YAML at all": (
         lambda site: site.edit(NODE_FILE, ("zfs_pool:\n", "zfs_pool: [\n")),
-        "configs/nodes/phoenix.yaml:18:10: not readable as YAML: "
-        "while parsing a flow sequence, did not find expected ',' or ']'",
+        (
+            "configs/nodes/phoenix.yaml:18:10: not readable as YAML: "
+            "while parsing a flow sequence, did not find expected ',' or ']'"
+        ),
     ),
     "an unknown key": (
         lambda site: site.edit(NODE_FILE, ("recordsize: 128K, quota: 600G", "recordsiez: 128K, quota: 600G")),
-        "configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`\n"
-        "  hint: did you mean `recordsize`?",
+        (
+            "configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`\n"
+            "  hint: did you mean `recordsize`?"
+        ),
     ),
     "an unknown kind": (
         lambda site: site.append("\nnfs_exports: {}\n"),
@@ -41,34 +45,46 @@ MISTAKES = {
     ),
     "a name that stands there twice": (
         lambda site: site.edit(NODE_FILE, ("  quickOS/lxc-disks: {", "  quickOS/vm-disks: {")),
-        "configs/nodes/phoenix.yaml:30:3: `quickOS/vm-disks` stands here twice\n"
-        "  hint: the first is at line 29",
+        (
+            "configs/nodes/phoenix.yaml:30:3: `quickOS/vm-disks` stands here twice\n"
+            "  hint: the first is at line 29"
+        ),
     ),
     "a secret that does not exist": (
         lambda site: site.edit(PROFILE, ("samba/heads", "samba/haeds")),
-        "configs/profiles/aiml-storage.yaml:7:5: samba_user:heads: there is no secret `samba/haeds`\n"
-        "  hint: did you mean `samba/heads`? Else: `phoenix secrets set samba/haeds`",
+        (
+            "configs/profiles/aiml-storage.yaml:7:5: samba_user:heads: there is no secret `samba/haeds`\n"
+            "  hint: did you mean `samba/heads`? Else: `phoenix secrets set samba/haeds`"
+        ),
     ),
     "a node only in the inventory": (
         one_node_more_in_the_inventory,
-        "inventory/hosts.yaml:5:1: host `other` has no file in configs/nodes/\n"
-        "  hint: write configs/nodes/other.yaml",
+        (
+            "inventory/hosts.yaml:5:1: host `other` has no file in configs/nodes/\n"
+            "  hint: write configs/nodes/other.yaml"
+        ),
     ),
     "a node only in configs": (
         one_node_more_in_configs,
-        "configs/nodes/second.yaml:1:1: node `second` is not in inventory/hosts.yaml\n"
-        "  hint: add it there: how it is reached",
+        (
+            "configs/nodes/second.yaml:1:1: node `second` is not in inventory/hosts.yaml\n"
+            "  hint: add it there: how it is reached"
+        ),
     ),
     "a value that cannot be": (
         lambda site: site.edit(NODE_FILE, ("recordsize: 128K, quota: 600G", "recordsize: 100K, quota: 600G")),
-        "configs/nodes/phoenix.yaml:29:3: zfs_dataset:quickOS/vm-disks: "
-        "`recordsize` must be a power of 2 from 512B to 16M",
+        (
+            "configs/nodes/phoenix.yaml:29:3: zfs_dataset:quickOS/vm-disks: "
+            "`recordsize` must be a power of 2 from 512B to 16M"
+        ),
     ),
     "a need that nobody meets": (
         lambda site: site.edit(NODE_FILE, ("pool: quickOS/vm-disks", "pool: quickOS/vm-disk")),
-        "configs/nodes/phoenix.yaml:48:38: pve_storage:quickOS-vm-disks: "
-        "`quickOS/vm-disk` is not a declared dataset [V-17]\n"
-        "  hint: did you mean `quickOS/vm-disks`?",
+        (
+            "configs/nodes/phoenix.yaml:48:38: pve_storage:quickOS-vm-disks: "
+            "`quickOS/vm-disk` is not a declared dataset [V-17]\n"
+            "  hint: did you mean `quickOS/vm-disks`?"
+        ),
     ),
 }
 
@@ -109,7 +125,10 @@ def test_a_name_on_the_command_line_that_does_not_exist_is_wrong_usage(converged
     assert (target.status, target.out, target.err) == (
         64,
         "",
-        "error: no resource `zfs_dataset:quickOS/vmdisks`\n  hint: did you mean `zfs_dataset:quickOS/vm-disks`?\n",
+        (
+            "error: no resource `zfs_dataset:quickOS/vmdisks`\n"
+            "  hint: did you mean `zfs_dataset:quickOS/vm-disks`?\n"
+        ),
     )
     host = converged.run("plan", "--host", "phoenx")
     assert (host.status, host.out, host.err) == (

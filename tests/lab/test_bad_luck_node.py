@@ -187,7 +187,8 @@ def test_lines_of_others_are_kept_byte_for_byte_and_conflicts_are_said(fresh):
     assert applied["exit"] == 1
     assert statuses(applied) == {NFS: "drift", SHARE: "drift"}
     assert applied["stuck"] == {
-        f"phoenix/{NFS}": "somebody else exports /fastData/shared-bulk-data already, to 10.0.0.0/24 in /etc/exports",
+        f"phoenix/{NFS}": "somebody else exports /fastData/shared-bulk-data already, "
+        "to 10.0.0.0/24 in /etc/exports",
         f"phoenix/{SHARE}": "somebody else's smb.conf defines the share [bulk-data] already",
     }
     announced = entry(applied["plan"], NFS)["steps"] + entry(applied["plan"], SHARE)["steps"]
@@ -268,10 +269,10 @@ def test_a_full_disk_leaves_the_old_file_whole_and_no_new_one(converged):
 
 @pytest.mark.parametrize(
     ("fault", "why"),
-    [(Sort.HANG, "no answer for 4 seconds"), (Sort.DROP, "the connection ended")],
+    [(Sort.HANG, "no answer for 8 seconds"), (Sort.DROP, "the connection ended")],
 )
 def test_a_connection_lost_before_a_step_leaves_all_of_the_host_unknown(converged, fault, why):
-    converged.edit("inventory/defaults.yaml", ("command_seconds: 300", "command_seconds: 4"))
+    converged.edit("inventory/defaults.yaml", ("command_seconds: 300", "command_seconds: 8"))
     for name in ("zfs-property", "storage-content"):
         converged.drift(name)
     converged.fault(fault, 2)

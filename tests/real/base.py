@@ -24,8 +24,8 @@ TOOLS = {
 """What must be on this machine's PATH, and the Debian package that brings it."""
 
 PACKAGES = (
-    "systemd-sysv", "dbus", "openssh-server", "iproute2", "samba", "smbclient", "nfs-kernel-server", "rpcbind",
-    "acl", "attr", "python3", "procps", "kmod", "openssl",
+    "systemd-sysv", "dbus", "openssh-server", "iproute2", "samba", "smbclient", "nfs-kernel-server",
+    "rpcbind", "acl", "attr", "python3", "procps", "kmod", "openssl",
 )  # fmt: skip
 UNWANTED = ("man", "doc", "locale", "info")
 # Without a kernel of its own a node cannot have these; the rest only costs time at every boot.
@@ -72,7 +72,13 @@ def _install_tools() -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     with _no_daemons():
         for argv in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
-            ended = subprocess.run(["apt-get", "-qq", *argv], env=environment, capture_output=True, text=True)
+            ended = subprocess.run(
+                ["apt-get", "-qq", "-o", "Acquire::Retries=3", *argv],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             if ended.returncode:
                 raise Unusable(f"apt-get {' '.join(argv)}: {ended.stderr.strip() or ended.stdout.strip()}")
 
@@ -100,7 +106,9 @@ def _sources() -> Path:
 
 
 def _suite() -> str:
-    said = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    said = dict(
+        line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
+    )
     if "VERSION_CODENAME" not in said:
         raise Unusable("/etc/os-release names no Debian release")
     return said["VERSION_CODENAME"].strip('"')
@@ -121,7 +129,7 @@ def _build(place: Path) -> None:
         [*argv, _suite(), str(new), str(_sources())],
         ["sh", "-c", FINISH, "finish", str(new)],
     ):
-        ended = subprocess.run(command, capture_output=True, text=True)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             shutil.rmtree(new, ignore_errors=True)
             raise Unusable(f"{command[0]}: {ended.stderr.strip()[-2000:]}")

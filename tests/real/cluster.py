@@ -39,7 +39,10 @@ class Cluster:
         return self.nodes[name]
 
     def fresh(self) -> None:
-        """Boot every node anew, with nothing of phoenix on it."""
+        """Boot every node anew, with nothing of phoenix on it, whatever the test before left."""
+        self.site.end_runs()
+        for path in self._shared.iterdir():
+            path.unlink()
         for node in self:
             node.fresh(self.site.keys / node.name)
             node.start()
@@ -59,14 +62,17 @@ class Cluster:
         (self._shared / "go").touch()
         for node in self:
             node.after_all()
-            until(f"the lock on {node.name} is free", lambda node=node: node.try_(f"flock -n {LOCK} true")[0] == 0)
+            until(
+                f"the lock on {node.name} is free",
+                lambda node=node: node.try_(f"flock -n {LOCK} true")[0] == 0,
+            )
         for path in self._shared.iterdir():
             path.unlink()
 
     def hold(self, name: str, tool: str, verb: str) -> None:
         """Let a tool on a node wait until `let_go`."""
-        wait = "i=0; while [ ! -e /mnt/shared/go ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done"
-        self[name].before(tool, verb, f": >/mnt/shared/held.{name}; {wait}")
+        script = f": >/mnt/shared/held.{name}; {wait_until('[ -e /mnt/shared/go ]')}"
+        self[name].before(tool, verb, script)
 
     def until_held(self, name: str) -> None:
         """Wait until the tool of `hold` was called."""
@@ -74,10 +80,14 @@ class Cluster:
 
     def let_meet(self, tool: str, verb: str) -> None:
         """Let a tool fail unless all nodes come to it before any of them goes on."""
-        wait = 'i=0; while [ "$(ls /mnt/shared/met.* | wc -l)" -lt %d ]; do [ $i -lt 300 ] || exit 1; ' % len(NAMES)
-        wait += "sleep 0.1; i=$((i + 1)); done"
+        met = f'[ "$(ls /mnt/shared/met.* | wc -l)" -eq {len(NAMES)} ]'
         for node in self:
-            node.before(tool, verb, f": >/mnt/shared/met.{node.name}; {wait}")
+            node.before(tool, verb, f": >/mnt/shared/met.{node.name}; {wait_until(met)}")
+
+
+def wait_until(test: str) -> str:
+    """Return shell that waits for a minute for a test to hold, and fails when it does not."""
+    return f"tries=0; until {test}; do [ $tries -lt 600 ] || exit 1; sleep 0.1; tries=$((tries + 1)); done"
 
 
 @contextmanager
@@ -87,6 +97,7 @@ def cluster() -> Iterator[Cluster]:
     _remove_leftovers()
     folder = SHORT / f"{MARK}-{os.getpid()}"
     folder.mkdir(mode=0o700)
+    nodes: dict[str, Node] = {}
     try:
         with Hub() as hub:
             site = Site(folder, hub, {name: f"{NETWORK}.{11 + n}" for n, name in enumerate(NAMES)})
@@ -94,7 +105,7 @@ def cluster() -> Iterator[Cluster]:
                 made = site.run("secrets", *words, stdin=stdin)
                 assert made.status == 0, made.err
             lay_common(hub, (site.keys / "client.pub").read_text())
-            nodes = {
+            nodes |= {
                 name: Node(hub, root, name, 1 + n, [Disk(f"nvme-{name}_{side}", DISK_BYTES) for side in "AB"])
                 for n, name in enumerate(NAMES)
             }
@@ -102,6 +113,8 @@ def cluster() -> Iterator[Cluster]:
             site.forget_connections()
     finally:
         shutil.rmtree(folder)
+        for node in nodes.values():
+            node.ended()
 
 
 def _remove_leftovers() -> None:

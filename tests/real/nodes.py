@@ -99,7 +99,8 @@ class Node:
         self.kill()
         place = self._place
         self._hub.run(
-            f"umount {place}/root 2>/dev/null || :; rm -rf {place}; mkdir -p {place}/own {place}/work {place}/root\n"
+            f"umount {place}/root 2>/dev/null || :; rm -rf {place}\n"
+            f"mkdir -p {place}/own {place}/work {place}/root\n"
             f"mount -t overlay overlay {place}/root "
             f"-o lowerdir={COMMON}:{self._base},upperdir={place}/own,workdir={place}/work"
         )
@@ -140,7 +141,10 @@ class Node:
         script = f"{enter}; export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1; exec {shlex.join(nspawn)}"
         with self._hub.path(f"{self._place}/console").open("wb") as console:
             self._process = subprocess.Popen(
-                self._hub.inside("sh", "-euc", script), stdin=subprocess.DEVNULL, stdout=console, stderr=console
+                self._hub.inside("sh", "-euc", script),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
             )
 
     def wait(self) -> None:
@@ -159,7 +163,9 @@ class Node:
             pid = left.pop()
             left += children(pid)
             try:
-                namespaces = Path(f"/proc/{pid}/status").read_text().partition("NSpid:")[2].split("\n")[0].split()
+                namespaces = (
+                    Path(f"/proc/{pid}/status").read_text().partition("NSpid:")[2].split("\n")[0].split()
+                )
             except FileNotFoundError:
                 continue
             if len(namespaces) == 3 and namespaces[-1] == "1":
@@ -168,11 +174,13 @@ class Node:
         return False
 
     def _systemctl(self, *words: str) -> str:
-        ended = subprocess.run(self._argv("systemctl", *words), capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(
+            self._argv("systemctl", *words), capture_output=True, text=True, timeout=60, check=False
+        )
         return ended.stdout.strip()
 
     def _argv(self, *argv: str) -> list[str]:
-        spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/"]
+        spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
         return ["nsenter", f"--target={self._leader}", *spaces, "--", "env", "-i", f"PATH={PATH}", *argv]
 
     def run(self, script: str, stdin: str = "") -> str:
@@ -182,25 +190,30 @@ class Node:
     def try_(self, script: str, stdin: str = "") -> tuple[int, str]:
         """Run a script on the node that may fail; its status and all it said."""
         ended = subprocess.run(
-            self._argv("sh", "-euc", script), input=stdin, capture_output=True, text=True, timeout=60
+            self._argv("sh", "-euc", script),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         return ended.returncode, ended.stdout + ended.stderr
 
     def shut_down(self) -> None:
         """Stop the node in good order, as `systemctl poweroff` does."""
         os.kill(self._leader, signal.SIGRTMIN + 4)
-        self._gone()
+        self.ended()
 
     def kill(self) -> None:
         """Pull the plug."""
         if self._process is not None and self._process.poll() is None:
             os.kill(self._leader, signal.SIGKILL)
-            self._gone()
+            self.ended()
 
-    def _gone(self) -> None:
-        assert self._process is not None
-        self._process.wait(30)
-        self._process = None
+    def ended(self) -> None:
+        """Wait for the end of a node that was told to end."""
+        if self._process is not None:
+            self._process.wait(60)
 
     def unplug(self) -> None:
         """Cut the network: nothing arrives any more, and nobody is told."""

@@ -91,6 +91,7 @@ class Site:
         self._hub = hub
         self._addresses = addresses
         self._runtime = folder / "run"
+        self._started: subprocess.Popen[str] | None = None
         for path in (self.keys, self._runtime, folder / "inventory", *self._config_folders()):
             path.mkdir(parents=True, mode=0o700)
         for name in ("client", "stranger", *addresses):
@@ -151,7 +152,14 @@ class Site:
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start a verb and do not wait for it; it is the process to be killed, no wrapper of it."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self.argv(*words), env=self.environment, text=True, **pipes)
+        self._started = subprocess.Popen(self.argv(*words), env=self.environment, text=True, **pipes)
+        return self._started
+
+    def end_runs(self) -> None:
+        """Kill the run that was started last, should it still go on."""
+        if self._started is not None and self._started.poll() is None:
+            self._started.kill()
+            self._started.communicate()
 
     def run(self, *words: str, stdin: str = "") -> Result:
         """Run a verb to its end."""
@@ -165,7 +173,7 @@ class Site:
 
     def _run(self, argv: Sequence[str], stdin: str) -> Result:
         ended = subprocess.run(
-            argv, env=self.environment, input=stdin, capture_output=True, text=True, timeout=180
+            argv, env=self.environment, input=stdin, capture_output=True, text=True, timeout=180, check=False
         )
         return Result(ended.returncode, ended.stdout, ended.stderr)
 
@@ -173,4 +181,4 @@ class Site:
         """End the ssh connections that earlier runs keep open for those that follow."""
         for socket in self._runtime.glob("*/*"):
             argv = ["ssh", "-F", "/dev/null", "-o", f"ControlPath={socket}", "-O", "exit", "nobody"]
-            subprocess.run(argv, capture_output=True)
+            subprocess.run(argv, capture_output=True, check=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from phoenix_hypervisor.config import Site, load
 from phoenix_hypervisor.errors import InputError
+from phoenix_hypervisor.resource import Kind, Samples
 
 NODE = "configs/nodes/pve.yaml"
 SITE = "configs/site.yaml"
@@ -57,3 +58,9 @@ def cases(name: str) -> dict[str, tuple[str, str]]:
         given, _, said = rest.partition("\n--\n")
         found[title] = (given + "\n", said.rstrip("\n"))
     return found
+
+
+def sample_sets(kind: type[Kind]) -> list[Samples]:
+    """The samples a kind declares: one set, or several where some settings exclude others."""
+    declared = kind.samples()
+    return [declared] if isinstance(declared, Samples) else list(declared)

@@ -289,9 +289,9 @@ def test_a_profile_cannot_name_profiles(tmp_path: Path) -> None:
 
 
 def test_files_that_nothing_would_read_are_refused(tmp_path: Path) -> None:
-    files = {"configs/nodes/old.yml": "", "configs/profiles/notes.txt": "", "configs/guests/900-x.yaml": ""}
+    files = {"configs/nodes/old.yml": "", "configs/profiles/notes.txt": "", "configs/guests/900-x.json": ""}
     assert problems(tmp_path, files) == (
-        "configs/guests/900-x.yaml:1:1: guests are not managed by this version\n"
+        "configs/guests/900-x.json:1:1: guests are not managed by this version\n"
         "  hint: move the file out of configs/\n"
         "configs/nodes/old.yml:1:1: neither .yaml nor .json: it would be ignored\n"
         "  hint: rename it, or move it out of configs/\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
-from tests.unit.site_files import FILES, NODE, make
+from tests.unit.site_files import FILES, NODE, make, sample_sets
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.config import load
@@ -38,7 +38,7 @@ values = st.recursive(
     max_leaves=12,
 )
 YAML_FILES = [*FILES, "configs/profiles/base.yaml", "inventory/groups.yaml", "inventory/defaults.yaml"]
-quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def check(files: dict[str, str | bytes | None]) -> None:
@@ -80,7 +80,7 @@ def test_any_value_as_a_section(section: str, value: object) -> None:
 @quick
 @given(data=st.data())
 def test_any_value_in_a_known_field(kind: str, data: st.DataObject) -> None:
-    samples = data.draw(st.sampled_from([*registry.kind(kind).samples()]))
+    samples = data.draw(st.sampled_from(sample_sets(registry.kind(kind))))
     base = {key: value for key, value in samples.first.items() if isinstance(value, (str, int, list, dict))}
     wrong = data.draw(st.dictionaries(st.sampled_from([*base, *registry.kind(kind).model_fields]), values))
     around = {section: dict(named) for section, named in samples.around.items() if section != "samba_user"}

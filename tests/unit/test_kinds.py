@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from tests.unit.site_files import cases
+from tests.unit.site_files import cases, sample_sets
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.config import load
@@ -21,7 +21,6 @@ from phoenix_hypervisor.resource import (
     Kind,
     Ref,
     Refusal,
-    Samples,
     Step,
 )
 from phoenix_hypervisor.secrets import Secret
@@ -168,11 +167,6 @@ def test_what_a_resource_needs_offers_and_wants(
 # --- never ------------------------------------------------------------------------------------------------
 
 
-def sets(kind: type[Kind]) -> list[Samples]:
-    declared = kind.samples()
-    return [declared] if isinstance(declared, Samples) else list(declared)
-
-
 @cache
 def every_resource() -> tuple[tuple[Ref, Kind], ...]:
     return tuple(_every_resource())
@@ -181,7 +175,7 @@ def every_resource() -> tuple[tuple[Ref, Kind], ...]:
 def _every_resource() -> Iterator[tuple[Ref, Kind]]:
     yield from load(REPOSITORY).resources.items()
     for kind in KINDS:
-        for number, samples in enumerate(sets(registry.kind(kind))):
+        for number, samples in enumerate(sample_sets(registry.kind(kind))):
             for which, settings in enumerate((samples.first, samples.second)):
                 name = samples.name or f"host{number}{which}"
                 yield Ref(f"host{number}{which}", kind, name), resource(kind, name, dict(settings))
@@ -289,7 +283,7 @@ def test_scripts_have_no_syntax_error(tmp_path: Path) -> None:
 
 def test_samples_are_declarations_that_hold() -> None:
     for kind in KINDS:
-        for samples in sets(registry.kind(kind)):
+        for samples in sample_sets(registry.kind(kind)):
             one, two = (
                 resource(kind, samples.name or "host", dict(part)) for part in (samples.first, samples.second)
             )

@@ -133,7 +133,7 @@ def test_a_missing_tool_is_127(shell: ShellTransport) -> None:
 
 
 def test_big_outputs_on_both_streams_and_a_big_stdin(shell: ShellTransport) -> None:
-    size = 3_000_000
+    size = 1_000_000
     text = "x" * size
     answer = shell.act(f"cat | tee /dev/stderr; head -c {size} /dev/zero", Text(text))
     assert (answer.status, len(answer.stdout), len(answer.stderr)) == (0, 2 * size, size)

@@ -6,7 +6,6 @@ Modules of verbs are imported when their verb is called: start-up time is part o
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -104,9 +103,6 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     return int(status) if isinstance(status, int) else ExitCode.OK
 
 

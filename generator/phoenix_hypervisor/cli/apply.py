@@ -45,7 +45,6 @@ def apply(
 
     Exit status: 0 everything is as declared, 1 something failed, 3 could not tell.
     """
-    from ..converge.engine import Outcome
     from ..errors import ExitCode
     from ..observe import document, screen
     from .work import Work
@@ -60,6 +59,8 @@ def apply(
         if not found.pending:
             work.tell_trips()
             if as_json:
+                from ..converge.engine import Outcome  # it imports pytest: not before connecting has begun
+
                 nothing_run = document.outcome_document(planned, Outcome(work.looks), found.code)
                 click.echo(document.text(nothing_run))
             return found.code

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 SITE = """\
 name: {name}
 
@@ -61,9 +63,11 @@ def init(folder: Path, node: str) -> int:
 
     Files that are already there are not touched: then nothing is written at all.
     """
-    from ..errors import PhoenixError
+    from ..errors import PhoenixError, UsageError
     from ..observe.screen import tell
 
+    if not HOST_NAME.fullmatch(node):
+        raise UsageError(f"`{node}` is not the name of a host", hint="letters, digits and `-`, like `pve`")
     name = folder.resolve().name
     files = {
         "configs/site.yaml": SITE.format(name=name if name.isidentifier() else "site"),

@@ -169,7 +169,7 @@ def _profiles_in_their_place(
 
 
 def _refuse_guests(folder: Path, problems: list[Problem]) -> None:
-    for path in sorted((folder / "configs" / "guests").glob("*.yaml")):
+    for path in sorted((folder / "configs" / "guests").glob("[!.]*")):
         place = Where(f"configs/guests/{path.name}", 1, 1)
         problems.append(
             Problem("guests are not managed by this version", place, "move the file out of configs/")
@@ -225,6 +225,7 @@ def _named(host: str, kind: str, section: Tree, problems: list[Problem]) -> Iter
     shared = section.value.get(EVERY, Tree({}, section.where))
     if not isinstance(shared.value, dict | None):
         problems.append(Problem(f"`{EVERY}` must hold settings", shared.key))
+    shared = _known_only(kind, shared, problems)
     for name, settings in section.value.items():
         if name == EVERY:
             continue
@@ -234,6 +235,19 @@ def _named(host: str, kind: str, section: Tree, problems: list[Problem]) -> Iter
             continue
         merged = merge(shared, own)
         yield Ref(host, kind, name), Tree(_without_nulls(merged.value), own.where, own.key)
+
+
+def _known_only(kind: str, shared: Tree, problems: list[Problem]) -> Tree:
+    """Take what a kind does not know out of shared settings: it is wrong once, not once for each name."""
+    if not isinstance(shared.value, dict):
+        return shared
+    fields = [field for field in registry.kind(kind).model_fields if field != "name"]
+    for key, tree in shared.value.items():
+        if key not in fields:
+            problems.append(
+                Problem(f"{kind}:{EVERY}: unknown key `{key}`", tree.key, did_you_mean(key, fields))
+            )
+    return Tree({key: tree for key, tree in shared.value.items() if key in fields}, shared.where, shared.key)
 
 
 def _without_nulls(settings: dict[str, Any]) -> dict[str, Any]:

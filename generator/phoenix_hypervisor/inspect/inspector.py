@@ -187,7 +187,8 @@ class Inspector:
                 self.findings.append(
                     Finding(ref, check_name(item), Verdict.HELD, probe=_marked(item, "probe"))
                 )
-        session.items = [item for item in session.items if _key(item) not in held | done]
+        settled = held | done
+        session.items = [item for item in session.items if _key(item) not in settled]
 
     def _calls(self, checks: list[tuple[pytest.Item, Ref]], speculation: Speculation) -> list[Call]:
         return [Call(ref.host, _key(item), self._caller(item, ref, speculation)) for item, ref in checks]

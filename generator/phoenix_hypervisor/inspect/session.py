@@ -19,19 +19,11 @@ from .looks import Look
 from .opening import OpenSite
 
 _one_at_a_time = threading.Lock()  # pytest keeps state of its own in the process
+# pytest's own plugins that an inspection has no use for: each costs its import
 _WITHOUT = (
-    *("cacheprovider", "capture", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin"),
-    *(
-        "setuponly",
-        "setupplan",
-        "stepwise",
-        "threadexception",
-        "unraisableexception",
-        "warnings",
-        "recwarn",
-        "tmpdir",
-    ),
-)
+    "cacheprovider capture debugging doctest faulthandler junitxml legacypath logging pastebin recwarn setuponly "
+    "setupplan stepwise subtests threadexception tmpdir unittest unraisableexception warnings"
+).split()
 
 
 def inspect(

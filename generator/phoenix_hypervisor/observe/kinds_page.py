@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 import io
-import re
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from .. import fields, registry
+from ..dialects import sizes
 from ..resource import Kind, Samples
 from ..secrets import Secret
 
@@ -69,11 +69,16 @@ def yaml(tree: Mapping[str, Any]) -> str:
     from ruamel.yaml.representer import RoundTripRepresenter
 
     class Writer(RoundTripRepresenter):
-        """Knows secrets, and nothing of anchors: a repeated list is written again."""
+        """Knows secrets; keeps short lists on a line, and nothing of anchors: what repeats is written again."""
 
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
             return True
 
+        def represent_list(self, data: Any) -> Any:
+            short = not any(isinstance(below, (dict, list)) for below in data)
+            return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=short)
+
+    Writer.add_representer(list, Writer.represent_list)
     Writer.add_representer(Secret, lambda writer, secret: writer.represent_scalar("!secret", secret.name))
     writer = YAML()
     writer.Representer = Writer
@@ -154,15 +159,16 @@ def _annotated(hint: Any) -> str:
     for known, words in NAMED:
         of, *wanted = get_args(known)
         if of is base and notes[: len(wanted)] == wanted:
-            return ", ".join([words, *_limits(notes[len(wanted) :])])
-    return ", ".join([described_type(base), *_limits(notes)])
+            spell = sizes.show if known is fields.Size else str
+            return ", ".join([words, *_limits(notes[len(wanted) :], spell)])
+    return ", ".join([described_type(base), *_limits(notes, str)])
 
 
-def _limits(notes: Iterable[Any]) -> Iterator[str]:
+def _limits(notes: Iterable[Any], spell: Callable[[Any], str]) -> Iterator[str]:
     """What `Field(…)` asks for, in words."""
     for note in notes:
         for limit in note.metadata if isinstance(note, FieldInfo) else ():
             for name, words in LIMITS.items():
                 value = getattr(limit, name, None)
                 if value is not None:
-                    yield words.format(re.sub(r"`", "", str(value)))
+                    yield words.format(spell(value))

@@ -1,0 +1,248 @@
+"""The loop of an apply, on hosts that are small tables which change when they are acted on."""
+
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.site_files import NODE, POOL, loaded
+
+from phoenix_hypervisor import registry
+from phoenix_hypervisor.converge.engine import Engine, Outcome
+from phoenix_hypervisor.converge.plan import Consent, build
+from phoenix_hypervisor.errors import HostError
+from phoenix_hypervisor.inspect.looks import Status
+from phoenix_hypervisor.inspect.opening import OpenSite
+from phoenix_hypervisor.inspect.session import inspect
+from phoenix_hypervisor.resource import Ref
+from phoenix_hypervisor.secrets import Text
+from phoenix_hypervisor.transport import Answer, Question
+
+CHECKS = """\
+import pytest
+
+
+def test_state(host, KIND):
+    assert {'atime': host.run(f'see {KIND.name}').stdout} == {'atime': 'off'}
+
+
+@pytest.mark.probe
+def test_use(host, KIND):
+    assert host.run(f'use {KIND.name}').rc == 0
+"""
+X, Y, XX = (Ref("pve", "zfs_dataset", f"tank/{name}") for name in ("x", "y", "x/x"))
+EXPORT = Ref("pve", "nfs_export", "/tank/x")
+ALL = "zfs_dataset: {tank/x: {atime: off}, tank/x/x: {atime: off}, tank/y: {atime: off}}\n"
+WITH_EXPORT = ALL + "nfs_export: {/tank/x: {clients: {a: []}}}\n"
+
+
+@pytest.fixture(autouse=True)
+def modules_of_their_own() -> Iterator[None]:
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "verify"]:
+        del sys.modules[name]
+
+
+class Node:
+    """A fleet of one host: what is wrong with it, and what acts do about that."""
+
+    def __init__(self, wrong: Collection[str], ill: Collection[str] = ()) -> None:
+        self.hosts = ["pve"]
+        self.lost: dict[str, HostError] = {}
+        self.wrong, self.ill = set(wrong), set(ill)
+        self.acts: list[str] = []
+        self.on: dict[str, Callable[[], Answer | None]] = {}
+        """What happens instead at an act that begins with these words."""
+
+    def run(self, work: Callable[[str], Any], hosts: Collection[str], name: str) -> dict[str, Any]:
+        found = {}
+        for host in hosts:
+            try:
+                found[host] = work(host)
+            except HostError as error:
+                self.lost[host] = error
+        return found
+
+    def transport(self, host: str) -> "Node":
+        return self
+
+    def trips(self) -> dict[str, int]:
+        return {}
+
+    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
+        return [self._answer(*question.command.split(" ", 1)) for question in questions]
+
+    def _answer(self, verb: str, name: str) -> Answer:
+        if verb == "use":
+            return Answer(1 if name in self.ill else 0, b"", b"")
+        return Answer(0, b"on" if name in self.wrong else b"off", b"")
+
+    def act(self, command: str, stdin: Text | None = None) -> Answer:
+        self.acts.append(command if "\n" not in command else "push")
+        for words, happens in self.on.items():
+            if command.startswith(words):
+                answer = happens()
+                if answer is not None:
+                    return answer
+        self.wrong.discard(command.rsplit(" ", 1)[-1])
+        return Answer(0, b"", b"")
+
+
+def applied(
+    folder: Path,
+    node: Node,
+    files: str = ALL,
+    consent: Consent | None = None,
+    targets: Collection[Ref] | None = None,
+    orphans: Sequence[Ref] = (),
+    stop_at: str = "",
+) -> Outcome:
+    site = loaded(folder, {NODE: POOL + files})
+    (folder / "verify").mkdir()
+    for kind in registry.homes():
+        checks = CHECKS if kind in ("zfs_dataset", "nfs_export") else ""
+        (folder / f"verify/test_{kind}.py").write_text(checks.replace("KIND", kind))
+    opened = OpenSite(site, node)
+    looks = inspect(opened, list(site.resources), probes=True).looks()
+    plan = build(site, looks, orphans, consent)
+
+    def tell(event: str, facts: Any) -> None:
+        if event == "step" and stop_at and facts["title"].startswith(stop_at):
+            engine.stop()
+
+    engine = Engine(opened, plan, looks, consent or Consent(), tell, targets)
+    return engine.run()
+
+
+def statuses(outcome: Outcome) -> dict[str, str]:
+    return {ref.name: look.status.value for ref, look in outcome.looks.items()}
+
+
+def test_what_differs_is_repaired_and_looked_at_again(tmp_path: Path) -> None:
+    node = Node({"tank/x"})
+    outcome = applied(tmp_path, node)
+    assert node.acts == ["zfs set atime=off tank/x"]
+    assert [(ran.ref, ran.title, ran.status) for ran in outcome.ran] == [(X, "zfs set atime=off tank/x", 0)]
+    assert (set(statuses(outcome).values()), outcome.stuck, outcome.code) == ({"ok"}, {}, 0)
+
+
+def test_nothing_to_do_is_nothing_done(tmp_path: Path) -> None:
+    node = Node(())
+    outcome = applied(tmp_path, node)
+    assert (node.acts, outcome.ran, outcome.code) == ([], [], 0)
+
+
+def test_what_waits_is_repaired_once_what_it_needs_is_right(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/x/x", "tank/y"})
+    outcome = applied(tmp_path, node)
+    assert node.acts == [
+        *("zfs set atime=off tank/x", "zfs set atime=off tank/y", "zfs set atime=off tank/x/x"),
+    ]
+    assert outcome.code == 0
+
+
+def test_what_stays_as_it_was_is_given_up_on_at_once(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/y"})
+    node.on["zfs set atime=off tank/x"] = lambda: Answer(0, b"done", b"")
+    outcome = applied(tmp_path, node)
+    assert node.acts == ["zfs set atime=off tank/x", "zfs set atime=off tank/y"]
+    assert outcome.stuck == {X: "the same difference is there after its steps"}
+    assert (statuses(outcome)["tank/x/x"], statuses(outcome)["tank/y"], outcome.code) == ("blocked", "ok", 1)
+
+
+def test_a_step_that_fails_blocks_only_what_needs_it(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/x/x", "tank/y"})
+    node.on["zfs set atime=off tank/x"] = lambda: Answer(5, b"", b"cannot\n") if len(node.acts) == 1 else None
+    outcome = applied(tmp_path, node)
+    assert node.acts == ["zfs set atime=off tank/x", "zfs set atime=off tank/y"]
+    assert outcome.stuck == {X: "`zfs set atime=off tank/x` ended with 5: cannot"}
+    assert (outcome.looks[XX].status, outcome.looks[Y].status) == (Status.BLOCKED, Status.OK)
+
+
+def test_a_step_that_fails_although_it_did_its_work_is_fixed(tmp_path: Path) -> None:
+    node = Node({"tank/x"})
+    node.on["zfs set"] = lambda: node.wrong.discard("tank/x") or Answer(1, b"", b"lost my voice")
+    outcome = applied(tmp_path, node)
+    assert (outcome.stuck, outcome.code, outcome.ran[0].status) == ({}, 0, 1)
+
+
+def test_what_keeps_changing_is_tried_three_times(tmp_path: Path) -> None:
+    node = Node({"tank/x"})
+    flavours = iter([b"one", b"two", b"three", b"four"])
+    current = [b"on"]
+    node._answer = lambda verb, name: Answer(  # type: ignore[method-assign]
+        0, current[0] if (verb, name) == ("see", "tank/x") else b"off", b""
+    )
+    node.on["zfs set"] = lambda: current.__setitem__(0, next(flavours)) or Answer(0, b"", b"")
+    outcome = applied(tmp_path, node)
+    assert (len(node.acts), list(outcome.stuck), outcome.code) == (3, [X], 1)
+
+
+def test_a_step_that_disturbs_more_than_the_plan_said_is_not_run(tmp_path: Path) -> None:
+    node = Node({"tank/x"})
+    node.on["zfs set"] = lambda: node.wrong.add("/tank/x")
+    outcome = applied(tmp_path, node, WITH_EXPORT)
+    assert node.acts == ["zfs set atime=off tank/x"]
+    assert outcome.stuck == {EXPORT: "would need a step the plan did not announce: exportfs -ra: run again"}
+    assert outcome.code == 1
+
+
+def test_a_host_that_is_lost_on_the_way_is_unknown(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/y"})
+
+    def breaks() -> Answer:
+        raise HostError("host `pve`: the connection broke")
+
+    node.on["zfs set"] = breaks
+    outcome = applied(tmp_path, node)
+    assert len(node.acts) == 1
+    assert (set(statuses(outcome).values()), list(outcome.lost), outcome.code) == ({"unknown"}, ["pve"], 3)
+    assert outcome.looks[Y].reasons == ("host `pve`: the connection broke",)
+
+
+def test_only_targets_are_changed(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/y"})
+    outcome = applied(tmp_path, node, targets={Y})
+    assert node.acts == ["zfs set atime=off tank/y"]
+    assert (statuses(outcome)["tank/x"], statuses(outcome)["tank/y"]) == ("drift", "ok")
+
+
+def test_bad_health_is_healed_once(tmp_path: Path) -> None:
+    node = Node((), {"/tank/x"})
+    outcome = applied(tmp_path, node, WITH_EXPORT)
+    assert len(node.acts) == 1
+    assert "reload-or-restart nfs-server" in node.acts[0]
+    assert (outcome.looks[EXPORT].status, outcome.code) == (Status.UNHEALTHY, 1)
+    node.acts.clear()
+
+
+def test_what_heals_is_well(tmp_path: Path) -> None:
+    node = Node((), {"/tank/x"})
+    node.on["sh -c"] = lambda: node.ill.clear()  # noqa: PLW0108
+    outcome = applied(tmp_path, node, WITH_EXPORT)
+    assert (statuses(outcome)["/tank/x"], outcome.stuck, outcome.code) == ("ok", {}, 0)
+
+
+def test_stopping_ends_it_between_two_steps(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/y"})
+    outcome = applied(tmp_path, node, stop_at="zfs set atime=off tank/x")
+    assert node.acts == ["zfs set atime=off tank/x"]
+    assert outcome.stopped is True
+
+
+def test_orphans_go_when_they_are_pruned_and_data_only_with_consent(tmp_path: Path) -> None:
+    node = Node(())
+    orphans = [Ref("pve", "samba_user", "old"), Ref("pve", "zfs_dataset", "tank/old")]
+    outcome = applied(tmp_path, node, consent=Consent(prune=True), orphans=orphans)
+    assert node.acts == ["smbpasswd -x old", "rm -f /var/lib/phoenix/made/samba_user/old"]
+    assert list(outcome.stuck) == [orphans[1]]
+    assert outcome.code == 1
+
+
+def test_a_reload_of_many_runs_once_and_last(tmp_path: Path) -> None:
+    node = Node({"/tank/x", "/tank/y"})
+    node.on["exportfs"] = lambda: node.wrong.clear()  # noqa: PLW0108
+    files = ALL + "nfs_export: {/tank/x: {clients: {a: []}}, /tank/y: {clients: {a: []}}}\n"
+    outcome = applied(tmp_path, node, files)
+    assert (node.acts, outcome.code) == (["exportfs -ra"], 0)
