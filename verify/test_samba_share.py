@@ -80,7 +80,7 @@ def owned(host):
 
 
 def _listed(feed, options, stdin):
-    """Ask for the share's list; smbclient itself ends with 0 or 1, anything else says nothing of the share."""
+    """Ask for the share's list; smbclient ends with 0 or 1, anything else says nothing of the share."""
     answer = feed(f"smbclient {options} -c ls", stdin)
     if answer.rc not in (0, 1):
         raise RuntimeError(f"smbclient ended with {answer.rc}: {answer.stderr.strip()}")

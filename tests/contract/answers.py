@@ -133,7 +133,9 @@ class Trial:
     def _declared_words(self) -> list[bytes]:
         """Words of the declaration itself: what somebody else's thing of the same name would be called."""
         resource = self._site.resources[self._ref]
-        text = " ".join([self._ref.name, *(str(getattr(resource, name)) for name in type(resource).model_fields)])
+        text = " ".join(
+            [self._ref.name, *(str(getattr(resource, name)) for name in type(resource).model_fields)]
+        )
         return list(dict.fromkeys(WORD.findall(text.encode())))
 
 

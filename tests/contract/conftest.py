@@ -1,11 +1,11 @@
 """Every test here that names `life` runs once for each set of samples of each kind; `kind`, for each kind."""
 
 import pytest
+from tests.contract.ground import kinds
+from tests.contract.life import Life
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.observe.kinds_page import sets
-from tests.contract.ground import kinds
-from tests.contract.life import Life
 
 _lives: dict[tuple[str, int], Life] = {}
 

@@ -57,7 +57,9 @@ class Run(NamedTuple):
 
     def attributes(self, ref: Ref) -> set[str]:
         """Names of what differs, as the plan says it."""
-        return {name for entry in self.plan.entries if entry.ref == ref for name in entry.look.change.attributes}
+        return {
+            name for entry in self.plan.entries if entry.ref == ref for name in entry.look.change.attributes
+        }
 
 
 def declared(folder: Path, hosts: Mapping[str, Mapping[str, Any]]) -> Site:

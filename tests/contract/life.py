@@ -11,6 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
+from tests.contract.answers import Answers
+from tests.contract.ground import HOST, Canary, Run, Scene, declared
+
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.config import Site, load
 from phoenix_hypervisor.dialects import zfs
@@ -22,8 +25,6 @@ from phoenix_hypervisor.lab.node import WRAPPER
 from phoenix_hypervisor.observe.kinds_page import sections, sets
 from phoenix_hypervisor.resource import MADE_FOLDER, Difference, Kind, Ref, Refusal, Samples, Step
 from phoenix_hypervisor.transport import Answer, Question
-from tests.contract.answers import Answers
-from tests.contract.ground import HOST, Canary, Run, Scene, declared
 
 
 class Chapter(NamedTuple):

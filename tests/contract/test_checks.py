@@ -3,13 +3,13 @@
 import itertools
 
 import pytest
+from tests.contract.answers import ENOUGH, NOT_FOUND, Answers, Trial, checks, marks
+from tests.contract.ground import HOST
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.inspect.fleet import Fleet
 from phoenix_hypervisor.inspect.looks import Verdict
 from phoenix_hypervisor.observe.kinds_page import sets
-from tests.contract.answers import ENOUGH, NOT_FOUND, Answers, Trial, checks, marks
-from tests.contract.ground import HOST
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,7 @@ def trials():
 
 def pytest_generate_tests(metafunc):
     if "check" in metafunc.fixturenames:
-        found = [
-            (kind, check) for kind, home in registry.homes().items() for check in checks(home.verify)
-        ]
+        found = [(kind, check) for kind, home in registry.homes().items() for check in checks(home.verify)]
         metafunc.parametrize(("kind_of_check", "check"), found, ids=[f"{k}-{c}" for k, c in found])
 
 
@@ -54,7 +52,7 @@ def scenes(lives, trials, kind_of_check, check):
 
 
 def test_each_check_holds_on_a_right_node_and_fails_on_another(lives, trials, kind_of_check, check):
-    """It fails on the node of another declaration, of a stranger, or on one that answers a little otherwise."""
+    """It fails on the node of another declaration, of a stranger, or on one with other answers."""
     held, tried, failed = 0, 0, False
     for right, wrong in scenes(lives, trials, kind_of_check, check):
         for trial in right:

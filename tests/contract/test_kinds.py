@@ -11,20 +11,18 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from tests.contract.answers import checks, verify_module
+from tests.contract.ground import HOST, Canary, declared
 
 import phoenix_hypervisor
 from phoenix_hypervisor import dialects, registry, render
 from phoenix_hypervisor.observe.kinds_page import sections, sets, yaml
 from phoenix_hypervisor.resource import CREATE, REMOVE, Kind, Refusal, Step
 from phoenix_hypervisor.secrets import Secret
-from tests.contract.answers import checks, verify_module
-from tests.contract.ground import HOST, Canary, declared
 
 OWN_MODULES = frozenset({"dialects", "errors", "fields", "resource", "secrets"})
 IMPURE = frozenset(
-    "asyncio concurrent ctypes fcntl glob http importlib io jinja2 multiprocessing nornir os pathlib paramiko "
-    "phoenix_hypervisor proxmoxer pty pytest random requests runpy select selectors shutil signal socket "
-    "sqlite3 ssl subprocess sys tempfile testinfra threading time urllib.request uuid".split()
+    ["asyncio", "concurrent", "ctypes", "fcntl", "glob", "http", "importlib", "io", "jinja2", "multiprocessing", "nornir", "os", "pathlib", "paramiko", "phoenix_hypervisor", "proxmoxer", "pty", "pytest", "random", "requests", "runpy", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "testinfra", "threading", "time", "urllib.request", "uuid"]
 )
 IMPURE_CALLS = frozenset({"open", "exec", "eval", "compile", "__import__", "input", "print", "breakpoint"})
 LEFT_ALONE = re.compile(r"\bleft (alone|as)\b|\bnever (changed|touched)\b", re.IGNORECASE)
@@ -33,7 +31,10 @@ LEFT_ALONE = re.compile(r"\bleft (alone|as)\b|\bnever (changed|touched)\b", re.I
 def test_a_kind_is_three_files_of_one_name(kind):
     home = registry.homes()[kind]
     has_artifacts = registry.kind(kind).artifacts is not Kind.artifacts
-    assert {"module": home.module.is_file(), "verify": home.verify.is_file()} == {"module": True, "verify": True}
+    assert {"module": home.module.is_file(), "verify": home.verify.is_file()} == {
+        "module": True,
+        "verify": True,
+    }
     assert home.templates.is_dir() == has_artifacts
     assert registry.kind(kind).kind == kind  # raises unless the module defines exactly one
 
@@ -178,9 +179,7 @@ def rendered(kind, samples, settings, folder):
 
 def test_every_value_in_a_script_is_quoted(kind):
     for template in registry.homes()[kind].templates.glob("*.sh.j2"):
-        body = "".join(
-            line for line in template.read_text().splitlines(True) if not line.startswith("#")
-        )
+        body = "".join(line for line in template.read_text().splitlines(True) if not line.startswith("#"))
         for printed in re.findall(r"\{\{(.*?)\}\}", body, re.DOTALL):
             assert re.search(r"\|\s*(q|argv)\s*$", printed.strip()), f"{template.name}: {printed}"
 
@@ -222,7 +221,9 @@ def test_a_kind_is_pure(kind):
     assert list(impurities(registry.homes()[kind].module)) == []
 
 
-@pytest.mark.parametrize("source", sorted(Path(dialects.__path__[0]).glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "source", sorted(Path(dialects.__path__[0]).glob("*.py")), ids=lambda path: path.stem
+)
 def test_a_dialect_is_pure(source):
     assert list(impurities(source)) == []
 

@@ -1,10 +1,10 @@
 """What every kind does on a node: make, leave alone, find, repair, let go. Nothing here knows any kind."""
 
 import pytest
+from tests.contract.ground import Canary
 
 from phoenix_hypervisor.errors import ExitCode
 from phoenix_hypervisor.inspect.looks import Status, Verdict
-from tests.contract.ground import Canary
 
 
 def test_what_the_sample_needs_can_be_made(life):

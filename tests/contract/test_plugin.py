@@ -65,7 +65,7 @@ def test_the_example_keeps_the_contract_with_nothing_else_edited(tmp_path):
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-1000:]
     passed = re.search(r"(\d+) passed", ended.stdout)
     assert passed
-    assert int(passed[1]) > 35
+    assert int(passed[1]) > 30
     assert "failed" not in ended.stdout
 
 
@@ -83,7 +83,11 @@ BROKEN = {
         "test_checks.py::test_each_check_holds_on_a_right_node_and_fails_on_another[motd-test_text]",
     ),
     "a check that looks at something and asserts nothing of it": (
-        (CHECK, 'assert host.file(motd.file).content_string == motd.text + "\\n"', "host.file(motd.file).exists"),
+        (
+            CHECK,
+            'assert host.file(motd.file).content_string == motd.text + "\\n"',
+            "host.file(motd.file).exists",
+        ),
         "test_checks.py::test_each_check_holds_on_a_right_node_and_fails_on_another[motd-test_text]",
     ),
     "a setting that no check looks at": (

@@ -28,13 +28,16 @@ def test_a_node_as_declared_is_green_whatever_options_pytest_gets(converged):
     assert counts(plain.out)["passed"] > 100
     cases = ElementTree.parse(converged.folder / "report.xml").findall(".//testcase")
     tagged = {
-        case.get("name"): [p.get("value") for p in case.iter("property") if p.get("name") == "resource"]
+        (case.get("classname").rpartition(".")[2], case.get("name")): [
+            tag.get("value") for tag in case.iter("property") if tag.get("name") == "resource"
+        ]
         for case in cases
     }
-    assert len(tagged) == sum(counts(plain.out).values())
-    assert tagged[f"test_properties[phoenix-{DATASET}]"] == [f"phoenix/zfs_dataset:{DATASET}"]
-    assert all(len(values) == 1 for values in tagged.values())
-    of_nfs = [name for name, (ref,) in tagged.items() if "nfs_export" in ref]
+    assert len(tagged) == len(cases) == sum(counts(plain.out).values())
+    assert all(len(refs) == 1 for refs in tagged.values())
+    one = ("test_zfs_dataset", f"test_properties[phoenix-{DATASET}]")
+    assert tagged[one] == [f"phoenix/zfs_dataset:{DATASET}"]
+    of_nfs = [refs for refs in tagged.values() if "nfs_export" in refs[0]]
     assert sum(counts(chosen.out).get(word, 0) for word in ("passed", "skipped")) == len(of_nfs)
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+from .base import Unusable
+
 NETWORK = "10.77.0"
 FOLDER = "/run/phoenix-tests"
 """Where the nodes are, inside."""
@@ -53,7 +55,7 @@ class Hub:
         assert self._process.stdout is not None
         if self._process.stdout.readline() != b"ready\n":
             _, said = self._process.communicate()
-            raise RuntimeError(f"no namespaces for the nodes: {said.decode().strip()}")
+            raise Unusable(f"no namespaces for the nodes: {said.decode().strip()}")
         self.pid = children(self._process.pid)[0]
 
     def __enter__(self) -> Self:

@@ -369,6 +369,13 @@ def test_a_file_of_others_that_is_not_utf_8_does_no_harm() -> None:
     assert list(exports.parse(text)) == ["/caf\udce9", "/a\udce9"]
 
 
+def test_an_option_of_others_that_we_do_not_know_is_kept_and_not_our_trouble() -> None:
+    assert exports.parse("/a b(rw,frobnicate=2)\n/c d\n") == {
+        "/a": {"b": ",".join(sorted([*exports.options(["rw"]).split(","), "frobnicate=2"]))},
+        "/c": {"d": DEFAULT},
+    }
+
+
 @recorded
 def test_recorded_tables_mean_what_the_files_said() -> None:
     for number, text in {

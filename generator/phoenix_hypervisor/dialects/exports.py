@@ -33,6 +33,16 @@ _FIELD = re.compile(r'"(?P<quoted>[^"]*)"(?P<tail>\S*)|(?P<plain>\S+)')
 
 def options(words: Iterable[str]) -> str:
     """Return a client's options in canonical form. Raises ValueError for a word exports(5) does not know."""
+    known = {word for pair in _CHOICES for word in pair} | _SYNONYMS.keys()
+    written = list(words)
+    for word in written:
+        if word not in known and not _EXTRA.fullmatch(word):
+            raise ValueError(f"`{word}` is not an option of exports(5)")
+    return canonical(written)
+
+
+def canonical(words: Iterable[str]) -> str:
+    """Return options as others may have written them in canonical form; unknown words are kept."""
     chosen: dict[tuple[str, str] | str, str] = {pair: pair[0] for pair in _CHOICES}
     chosen["sec"] = "sec=sys"
     for written in words:
@@ -40,8 +50,6 @@ def options(words: Iterable[str]) -> str:
         pair = next((pair for pair in _CHOICES if word in pair), None)
         if pair:
             chosen[pair] = word
-        elif not _EXTRA.fullmatch(word):
-            raise ValueError(f"`{word}` is not an option of exports(5)")
         elif word not in _QUIET:
             chosen[word.partition("=")[0]] = word
     return ",".join(sorted(chosen.values()))
@@ -58,7 +66,7 @@ def parse(text: str) -> Table:
             continue
         clients = table.setdefault(_unescape(fields[0]), {})
         for client, words in _clients(fields[1:]):
-            clients[client] = options(words)
+            clients[client] = canonical(words)
     return table
 
 

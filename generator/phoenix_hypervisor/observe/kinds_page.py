@@ -69,7 +69,7 @@ def yaml(tree: Mapping[str, Any]) -> str:
     from ruamel.yaml.representer import RoundTripRepresenter
 
     class Writer(RoundTripRepresenter):
-        """Knows secrets; keeps short lists on a line, and nothing of anchors: what repeats is written again."""
+        """Knows secrets, keeps plain lists on a line, and writes again what repeats."""
 
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
             return True
