@@ -30,11 +30,11 @@ def test_options(host, pve_storage):
 
 @pytest.mark.probe
 def test_active(host, pve_storage):
-    """Proxmox itself finds the storage usable; one that is disabled or of other nodes is not asked."""
-    status = host.run_expect([0], "pvesm status --storage %s", pve_storage.name).stdout
-    words = [line.split()[2] for line in status.splitlines()[1:]]
-    desired = ["disabled"] if pve_storage.disable else ["active"]
-    assert words == (desired if words else [])
+    """Proxmox itself finds the storage usable; one of other nodes only is not in its list."""
+    # one question for all storages: each `pvesm` costs half a second of Perl's start
+    status = storage_cfg.states(host.run_expect([0], "pvesm status").stdout)
+    desired = "disabled" if pve_storage.disable else "active"
+    assert status.get(pve_storage.name, desired) == desired
 
 
 def owned(host):

@@ -252,5 +252,5 @@ class Kind(BaseModel):
 
     @classmethod
     def samples(cls) -> Samples | Iterable[Samples]:
-        """Return the declarations the contract suite tries the kind with; several where some exclude others."""
+        """Return what the contract suite tries the kind with; several where some fields exclude others."""
         raise NotImplementedError

@@ -107,12 +107,10 @@ class Scene:
         """Write what the node should be, and read the site."""
         return declared(self.folder, {HOST: sections})
 
-    def run(
-        self, *, apply: bool = False, prune: bool = False, destroy: Collection[str] = (), fleet: Any = None
-    ) -> Run:
-        """Plan what is declared, and carry it out if wanted: what `phoenix plan` and `phoenix apply -y` do."""
+    def run(self, *, apply: bool = False, prune: bool = False, destroy: Collection[str] = ()) -> Run:
+        """Plan what is declared, and carry it out if wanted, as `phoenix plan` and `phoenix apply` do."""
         site = load(self.folder, Canary())
-        opened = OpenSite(site, fleet or Fleet(site.inventory, self.folder))
+        opened = OpenSite(site, Fleet(site.inventory, self.folder))
         consent, before = Consent(prune, frozenset(destroy)), len(self.node.actions())
         outcome = None
         try:

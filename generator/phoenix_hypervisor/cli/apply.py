@@ -49,8 +49,7 @@ def apply(
     from ..observe import document, screen
     from .work import Work
 
-    with Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work:
-        work.lock()
+    with Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy, lock=True) as work:
         found = work.plan(probes=True)
         planned = document.plan_document(found, work.looks, work.fleet.trips())
         if not as_json:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -35,6 +35,7 @@ class Work:
         *,
         prune: bool = False,
         destroy: Sequence[str] = (),
+        lock: bool = False,
     ) -> None:
         self._workplace = workplace
         self._targets = targets
@@ -42,8 +43,10 @@ class Work:
         self.fleet = self._opened.fleet
         self._scope = self._opened.scope(targets)
         self._hosts = {ref.host for ref in self._scope} if targets else set(self.fleet.hosts)
-        # connecting takes longer than importing what comes next: both at once
-        self._connecting = threading.Thread(target=self.fleet.open_all, args=(self._hosts,), daemon=True)
+        self._lock = lock
+        self._trouble: Exception | None = None
+        # connecting takes longer than importing and collecting the checks: both at once
+        self._connecting = threading.Thread(target=self._connect, daemon=True)
         self._connecting.start()
         for problem in self._opened.site.warnings:
             tell(str(problem))
@@ -59,27 +62,39 @@ class Work:
         self._connecting.join()
         self.fleet.close()
 
-    def lock(self) -> None:
-        """Take every host's lock for the rest of the run. Raises PhoenixError with who holds it."""
+    def _connect(self) -> None:
+        """Open all connections; with them take every host's lock, for the rest of the run."""
+        try:
+            if self._lock:
+                self._refuse_if_held(self.fleet.lock(self._hosts, LOCK, _owner()))
+            else:
+                self.fleet.open_all(self._hosts)
+        except Exception as error:  # said by `plan`, in the thread that can
+            self._trouble = error
+
+    def _refuse_if_held(self, held: Mapping[str, str]) -> None:
         from ..errors import PhoenixError
 
-        self._connecting.join()
-        owner = _owner()
-        held = self.fleet.run(lambda host: self.fleet.transport(host).lock(LOCK, owner), self._hosts, "lock")
         for host, holder in held.items():
-            if holder is not None:
-                raise PhoenixError(
-                    f"host `{host}` is being changed by another run: {holder}",
-                    hint="wait for it; a run that has died frees the lock with its connection",
-                )
+            raise PhoenixError(
+                f"host `{host}` is being changed by another run: {holder}",
+                hint="wait for it; a run that has died frees the lock with its connection",
+            )
+
+    def _connected(self) -> bool:
+        """Wait for the connections; whether the hosts may be asked."""
+        self._connecting.join()
+        return self._trouble is None
 
     def plan(self, *, probes: bool) -> Plan:
-        """Inspect, and return the plan for what was found."""
+        """Inspect, and return the plan for what was found. Raises PhoenixError when a lock is taken."""
         from ..converge.plan import build
         from ..inspect.session import inspect
 
-        self._connecting.join()
-        seen = inspect(self._opened, self._scope, probes=probes, orphans=not self._targets)
+        orphans = not self._targets
+        seen = inspect(self._opened, self._scope, probes=probes, orphans=orphans, before=self._connected)
+        if self._trouble is not None:
+            raise self._trouble
         self.looks = seen.looks()
         targets = self._targets_only()
         chosen = {ref: look for ref, look in self.looks.items() if targets is None or ref in targets}

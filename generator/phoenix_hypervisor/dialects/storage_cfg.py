@@ -37,6 +37,13 @@ def parse(text: str) -> Mapping[str, Storage]:
     return found
 
 
+@cache
+def states(text: str) -> Mapping[str, str]:
+    """Read `pvesm status` into id → `active`, `inactive` or `disabled`."""
+    rows = (line.split() for line in text.splitlines()[1:])
+    return {row[0]: row[2] for row in rows if len(row) > 2}
+
+
 def canonical(key: str, value: str) -> str:
     """Return an option's value in one spelling: sets sorted, switches as 0 or 1."""
     if key in SETS:

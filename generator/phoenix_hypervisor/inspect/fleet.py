@@ -92,14 +92,23 @@ class Fleet:
             raise broken[0]
         return found
 
-    def transport(self, host: str) -> Transport:
-        """Return the host's open transport, opening it the first time. Raises HostError."""
+    def lock(self, hosts: Collection[str], path: str, owner: str) -> dict[str, str]:
+        """Take a lock on hosts, connecting on the way; returns who holds it where it is taken."""
+        held = self.run(lambda host: self._transport(host).lock(path, owner), hosts, "lock")
+        return {host: holder for host, holder in held.items() if holder is not None}
+
+    def _transport(self, host: str) -> Transport:
         with self._lock:
             if host in self.lost:
                 raise self.lost[host]
             transport = self._transports.get(host)
             if transport is None:
                 transport = self._transports[host] = connect(self.address(host))
+            return transport
+
+    def transport(self, host: str) -> Transport:
+        """Return the host's open transport, opening it the first time. Raises HostError."""
+        transport = self._transport(host)
         try:
             transport.open()
         except HostError as error:

@@ -58,11 +58,13 @@ class Inspector:
         known: Mapping[Ref, Look] | None = None,
         orphans: bool = False,
         quick: bool = False,
+        before: Callable[[], bool] = lambda: True,
     ) -> None:
         self._site = site
         self.fleet = fleet
         self._probes = probes
         self._quick = quick
+        self._before = before
         self.findings: list[Finding] = []
         self.owned: dict[tuple[str, str], set[str]] = {}
         """(host, kind) → names of what we made there, where that could be told."""
@@ -153,6 +155,9 @@ class Inspector:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Run all checks speculatively: state checks, then the probes of what seems right."""
         if session.config.option.collectonly:
+            return
+        if not self._before():
+            session.items = []
             return
         checks = [(item, ref) for item in session.items if (ref := self.ref(item)) is not None]
         hosts = {ref.host for _, ref in checks} | (

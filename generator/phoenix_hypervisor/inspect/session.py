@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import pytest
 
@@ -20,10 +20,27 @@ from .opening import OpenSite
 
 _one_at_a_time = threading.Lock()  # pytest keeps state of its own in the process
 # pytest's own plugins that an inspection has no use for: each costs its import
-_WITHOUT = (
-    "cacheprovider capture debugging doctest faulthandler junitxml legacypath logging pastebin recwarn setuponly "
-    "setupplan stepwise subtests threadexception tmpdir unittest unraisableexception warnings"
-).split()
+_WITHOUT = [
+    "cacheprovider",
+    "capture",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "legacypath",
+    "logging",
+    "pastebin",
+    "recwarn",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "subtests",
+    "threadexception",
+    "tmpdir",
+    "unittest",
+    "unraisableexception",
+    "warnings",
+]
 
 
 def inspect(
@@ -33,10 +50,22 @@ def inspect(
     probes: bool,
     known: Mapping[Ref, Look] | None = None,
     orphans: bool = False,
+    before: Callable[[], bool] = lambda: True,
 ) -> Inspector:
-    """Inspect resources; returns the inspector with its findings. Raises CheckError when pytest fails."""
+    """Inspect resources; returns the inspector with its findings. Raises CheckError when pytest fails.
+
+    `before` is called when the checks are collected and the hosts are about to be asked: they are not
+    when it returns False.
+    """
     inspector = Inspector(
-        opened.site, opened.fleet, refs, probes=probes, known=known, orphans=orphans, quick=True
+        opened.site,
+        opened.fleet,
+        refs,
+        probes=probes,
+        known=known,
+        orphans=orphans,
+        quick=True,
+        before=before,
     )
     kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
     files = [str(file) for file in check_files(kinds, opened.site.folder)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from ..errors import HostError
-from ..process import Broken
+from ..process import Broken, Child
 from ..secrets import Text
 from ..transport import Address, Answer
 from ..transport.shell import ShellTransport
@@ -32,10 +32,8 @@ class LabTransport(ShellTransport):
         self.node = LabNode(Path(address.options[0]))
         self.faults = Faults(self.node.folder)
 
-    def open(self) -> None:
+    def _start(self) -> Child:
         """Enter the node. Raises HostError if it is not up, or refuses."""
-        if self._child is not None:
-            return
         if not self.node.exists:
             raise HostError(
                 f"host `{self.address.host}`: the lab node is not up",
@@ -43,8 +41,7 @@ class LabTransport(ShellTransport):
             )
         if self.faults.refusing():
             raise self.unreachable(Broken("Connection refused (a fault of the lab)"))
-        self._argv = tuple(self.node.argv(["sh"], full=self.faults.full_folders()))
-        _starter.submit(super().open).result()
+        return _starter.submit(Child, self.node.argv(["sh"], full=self.faults.full_folders())).result()
 
     def act(self, command: str, stdin: Text | None = None) -> Answer:
         """Run one command, after the faults that are due before it; write it down."""

@@ -34,15 +34,8 @@ class ShellTransport:
 
     def open(self) -> None:
         """Start the shell and wait until it answers; whatever a profile prints before is dropped."""
-        if self._child is not None:
-            return
-        try:
-            self._child = Child(self._argv)
-            self._child.send(PREPARE.encode())
-            self._exchange([self._frame("true")], self.address.connect_seconds + 5)
-        except Broken as broken:
-            self._drop()
-            raise self.unreachable(broken) from broken
+        if self._child is None:
+            self._begin([])
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Run questions, all sent before the first answer is read."""
@@ -63,7 +56,8 @@ class ShellTransport:
             f"else exec 9>>{where}; if flock -n 9; then printf '%s\\n' {who} >{where}; "
             f"else cat {where}; ( exit 1 ); fi; fi"
         )
-        answer = self._exchange_or_lose([[f"{take}; {self._mark()}".encode()]])[0]
+        frames: list[list[bytes | Text]] = [[f"{take}; {self._mark()}".encode()]]
+        answer = (self._exchange_or_lose(frames) if self._child else self._begin(frames))[0]
         if answer.status not in (0, 1):
             said = answer.stderr.decode(errors="replace").strip()
             raise HostError(f"host `{self.address.host}`: cannot take the lock {path}: {said}")
@@ -80,6 +74,20 @@ class ShellTransport:
         words = broken.stderr.decode(errors="replace").strip().splitlines()
         reason = words[-1] if words else broken.message
         return HostError(f"host `{self.address.host}` cannot be reached: {reason}")
+
+    def _begin(self, frames: list[list[bytes | Text]]) -> list[Answer]:
+        """Start the shell, and send the first frames along: one wait for both."""
+        try:
+            self._child = self._start()
+            self._child.send(PREPARE.encode())
+            return self._exchange([self._frame("true"), *frames], self.address.connect_seconds + 5)[1:]
+        except Broken as broken:
+            self._drop()
+            raise self.unreachable(broken) from broken
+
+    def _start(self) -> Child:
+        """Start the process whose stdin is the host's shell."""
+        return Child(self._argv)
 
     def _exchange_or_lose(self, frames: list[list[bytes | Text]]) -> list[Answer]:
         self.open()
