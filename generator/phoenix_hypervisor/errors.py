@@ -78,7 +78,7 @@ class InputError(PhoenixError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         # what many nodes take from one profile is wrong once
-        self.problems = sorted(_once(problems), key=_file_order)
+        self.problems = sorted(dict.fromkeys(problems), key=_file_order)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -110,15 +110,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else ""
-
-
-def _once(problems: Iterable[Problem]) -> Iterable[Problem]:
-    """Drop what is said again of a further resource that has the same words from a profile or a default."""
-    said: dict[object, Problem] = {}
-    for problem in problems:
-        words = problem.message.partition(": ")[2] or problem.message
-        said.setdefault((problem.where, words if problem.where else problem.message, problem.hint), problem)
-    return said.values()
 
 
 def _file_order(problem: Problem) -> tuple[str, int, int]:

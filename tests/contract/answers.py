@@ -37,6 +37,8 @@ READERS = tuple(
     importlib.import_module(f"{dialects.__name__}.{found.name}")
     for found in pkgutil.iter_modules(dialects.__path__)
 )
+NAMES = 3
+"""How many of the declaration's words are tried first: those of the resource's name."""
 ENOUGH = 5_000
 """Alterations after which a check is given up on."""
 
@@ -166,6 +168,7 @@ def alterations(answer: Answer, words: Sequence[bytes] = ()) -> Iterator[Answer]
     spans = [found.span() for found in WORD.finditer(text)]
     own = sorted({text[start:end] for start, end in spans})
     yield from (answer._replace(stdout=other) for other in _without_a_line(text))
+    yield from (answer._replace(stdout=other) for other in _with_words(text, spans, words[:NAMES]))
     yield from (answer._replace(stdout=other) for other in _with_words(text, spans, OTHER_WORDS))
     further = [
         _with_words(text, spans, words),

@@ -23,9 +23,10 @@ from phoenix_hypervisor.secrets import Secret
 OWN_MODULES = frozenset({"dialects", "errors", "fields", "resource", "secrets"})
 IMPURE = frozenset({
     "asyncio", "concurrent", "ctypes", "fcntl", "glob", "http", "importlib", "io", "jinja2",
-    "multiprocessing", "nornir", "os", "pathlib", "paramiko", "phoenix_hypervisor", "proxmoxer", "pty", "pytest",
-    "random", "requests", "runpy", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess",
-    "sys", "tempfile", "testinfra", "threading", "time", "urllib.request", "uuid",
+    "multiprocessing", "nornir", "os", "pathlib", "paramiko", "phoenix_hypervisor", "proxmoxer", "pty",
+    "pytest", "random", "requests", "runpy", "select", "selectors", "shutil", "signal", "socket",
+    "sqlite3", "ssl", "subprocess", "sys", "tempfile", "testinfra", "threading", "time",
+    "urllib.request", "uuid",
 })  # fmt: skip
 IMPURE_CALLS = frozenset({"open", "exec", "eval", "compile", "__import__", "input", "print", "breakpoint"})
 LEFT_ALONE = re.compile(r"\bleft (alone|as)\b|\bnever (changed|touched)\b", re.IGNORECASE)

@@ -7,6 +7,8 @@ from phoenix_hypervisor.lab.drift import DRIFTS
 
 NFS = "nfs_export:/fastData/shared-bulk-data"
 NFS_FILE = "/etc/exports.d/phoenix-fastData.shared-bulk-data.exports"
+OPTIONS = "hide,no_all_squash,no_subtree_check,{},sec=sys,secure,sync,wdelay"
+READ_ONLY, READ_WRITE = OPTIONS.format("ro,root_squash"), OPTIONS.format("root_squash,rw")
 SCRIPTS = "/var/lib/phoenix/scripts"
 RELOAD = (
     "sh -c 'systemctl enable smbd && systemctl reload-or-restart smbd && rm -f /var/lib/phoenix/pending/smbd'"
@@ -29,7 +31,7 @@ REPAIRED = {
         ["pvesm set quickOS-vm-disks --content images"],
     ),
     "export-options": (
-        {NFS: {"file 10.0.0.0/24": ("ro", "rw"), "10.0.0.0/24": ("ro", "rw")}},
+        {NFS: {"file 10.0.0.0/24": (READ_ONLY, READ_WRITE), "10.0.0.0/24": (READ_ONLY, READ_WRITE)}},
         [f"push {NFS_FILE}", "exportfs -ra"],
     ),
     "samba-share": (

@@ -85,7 +85,8 @@ def test_orphans_are_reported_pruned_and_gone_and_what_others_made_is_not_theirs
     ours_gone = converged.state()
     assert "shared-bulk-data" not in ours_gone["exported"] + ours_gone["exports"]
     assert "[bulk-data]" not in ours_gone["shares"]
-    assert "fastData-shared-iso" not in ours_gone["storages"] + ours_gone["ours"]
+    assert "fastData-shared-iso" not in ours_gone["storages"]
+    assert "made/pve_storage/fastData-shared-iso" not in ours_gone["ours"]
     assert "zz-phoenix" not in ours_gone["modprobe"]
     assert "heads-bulk-data" not in ours_gone["zfs"]
     theirs = {part for part in ours_gone if "theirs" in ours_gone[part]}

@@ -107,12 +107,12 @@ def test_all_mistakes_are_said_at_once_in_the_order_of_the_files(converged):
     one_node_more_in_configs(converged)
     ran = converged.run("plan")
     assert ran.status == 1
-    # the second mistake stands in `*`, so it is one of five shares
+    # the second mistake stands in `*`: five shares have it, and it is one mistake
     assert ran.err == said(
         """
 configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`
   hint: did you mean `recordsize`?
-configs/nodes/phoenix.yaml:61:5: samba_share:shared-prod-data: unknown key `read_olny`
+configs/nodes/phoenix.yaml:61:5: samba_share:*: unknown key `read_olny`
   hint: did you mean `read_only`?
 configs/nodes/second.yaml:1:1: node `second` is not in inventory/hosts.yaml
   hint: add it there: how it is reached

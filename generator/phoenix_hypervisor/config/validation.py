@@ -31,8 +31,7 @@ def _follows(one: ErrorDetails, found: list[ErrorDetails]) -> bool:
 
 
 def _problem(model: type[BaseModel], found: ErrorDetails, tree: Tree, subject: str) -> Problem:
-    # pydantic names its own machinery in brackets: `function-before[…]`, `[key]`
-    path = tuple(part for part in found["loc"] if not (isinstance(part, str) and part.endswith("]")))
+    path = _path(found["loc"], tree)
     name = ".".join(str(part) for part in path)
     about = f"{subject}: " if subject else ""
     where = tree.place(*path)
@@ -49,6 +48,18 @@ def _problem(model: type[BaseModel], found: ErrorDetails, tree: Tree, subject: s
         said = f"needs at least {found['ctx']['min_length']}"
     named = f"`{name}` " if name else ""
     return Problem(f"{about}{named}{said[:1].lower()}{said[1:]}", where)
+
+
+def _path(loc: tuple[int | str, ...], tree: Tree) -> tuple[int | str, ...]:
+    """A place as the file has it: without pydantic's own machinery, `function-before[…]`, `[key]`."""
+    path: list[int | str] = []
+    here: Tree | None = tree
+    for part in loc:
+        below = here.below(part) if here else None
+        if below is not None or not str(part).endswith("]"):
+            path.append(part)
+            here = below
+    return tuple(path)
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
