@@ -109,7 +109,10 @@ def test_two_applies_at_once_the_second_is_told_who_and_since_when(converged):
     message, hint = second.err.splitlines()
     assert message.startswith("error: host `phoenix` is being changed by another run: ")
     assert f", process {first.pid}, since 2" in message
-    assert hint == "  hint: wait for it; a run that has died frees the lock with its connection"
+    assert hint == (
+        "  hint: wait for it; a run that has died frees the lock with its connection "
+        "(on the node: `fuser -v /run/lock/phoenix.lock` says which process holds it)"
+    )
     assert planned.status == 2  # looking needs no lock
     assert first.end().status == KILLED
     assert converged.run("apply", "--yes").status == 0

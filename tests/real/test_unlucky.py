@@ -118,7 +118,8 @@ def test_of_two_applies_the_second_is_told_who_is_at_work(converged):
     assert re.fullmatch(
         rf"error: host `alpha` is being changed by another run: \S+@\S+, process {first.pid}, "
         r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n"
-        r"  hint: wait for it; a run that has died frees the lock with its connection\n",
+        r"  hint: wait for it; a run that has died frees the lock with its connection "
+        r"\(on the node: `fuser -v /run/lock/phoenix\.lock` says which process holds it\)\n",
         second.err,
     ), second.err
     assert beta.state() == before

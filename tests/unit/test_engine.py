@@ -1,11 +1,9 @@
 """The loop of an apply, on hosts that are small tables which change when they are acted on."""
 
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.unit.site_files import NODE, POOL, loaded
 
 from phoenix_hypervisor import registry
@@ -15,7 +13,7 @@ from phoenix_hypervisor.errors import HostError
 from phoenix_hypervisor.inspect.looks import Status
 from phoenix_hypervisor.inspect.opening import OpenSite
 from phoenix_hypervisor.inspect.session import inspect
-from phoenix_hypervisor.resource import Ref
+from phoenix_hypervisor.resource import Difference, Ref
 from phoenix_hypervisor.secrets import Text
 from phoenix_hypervisor.transport import Answer, Question
 
@@ -35,13 +33,6 @@ X, Y, XX = (Ref("pve", "zfs_dataset", f"tank/{name}") for name in ("x", "y", "x/
 EXPORT = Ref("pve", "nfs_export", "/tank/x")
 ALL = "zfs_dataset: {tank/x: {atime: off}, tank/x/x: {atime: off}, tank/y: {atime: off}}\n"
 WITH_EXPORT = ALL + "nfs_export: {/tank/x: {clients: {a: []}}}\n"
-
-
-@pytest.fixture(autouse=True)
-def modules_of_their_own() -> Iterator[None]:
-    yield
-    for name in [name for name in sys.modules if name.partition(".")[0] == "verify"]:
-        del sys.modules[name]
 
 
 class Node:
@@ -125,6 +116,23 @@ def test_what_differs_is_repaired_and_looked_at_again(tmp_path: Path) -> None:
     assert node.acts == ["zfs set atime=off tank/x"]
     assert [(ran.ref, ran.title, ran.status) for ran in outcome.ran] == [(X, "zfs set atime=off tank/x", 0)]
     assert (set(statuses(outcome).values()), outcome.stuck, outcome.code) == ({"ok"}, {}, 0)
+
+
+def test_checks_of_one_site_are_not_taken_for_those_of_another(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    applied(tmp_path / "one", Node(set()))
+    other = tmp_path / "other"
+    site = loaded(other, {NODE: POOL + ALL})
+    (other / "verify").mkdir()
+    for kind in registry.homes():
+        (other / f"verify/test_{kind}.py").write_text("")
+    (other / "verify/test_zfs_dataset.py").write_text(
+        "def test_never(host, zfs_dataset):\n    assert 1 == 2\n"
+    )
+
+    seen = inspect(OpenSite(site, Node(set())), [X], probes=True).looks()
+
+    assert seen[X].change.attributes == {"never": Difference(1, 2)}
 
 
 def test_nothing_to_do_is_nothing_done(tmp_path: Path) -> None:

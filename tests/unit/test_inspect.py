@@ -258,7 +258,6 @@ def test_questions_of_testinfra_s_own_modules_are_batched_too(tmp_path: Path) ->
     answers |= {"test -e /a": "", "test -e /b": ""}
     one, other = (check(f"assert host.file('/{name}').exists", name=f"test_{name}") for name in "ab")
     alone = Trial(tmp_path / "alone", one, answers)
-    del sys.modules["verify.test_zfs_arc"]
     both = Trial(tmp_path / "both", one + other, answers)
     assert both.verdicts() == {"pve a": "held", "pve b": "held"}
     assert len(both.fleet.asked) == len(alone.fleet.asked)

@@ -212,14 +212,18 @@ def test_a_command_without_an_end_is_given_up_on() -> None:
     transport = quick("sh", command_seconds=0.1)
     with pytest.raises(HostError) as caught:
         transport.act("sleep 60")
-    assert str(caught.value) == "host `pve`: the connection broke: no answer for 0.1 seconds"
+    assert caught.value.message == "host `pve`: the connection broke: no answer for 0.1 seconds"
+    assert (
+        caught.value.hint
+        == "what was running may have gone on or not: run again, it starts from what is there"
+    )
 
 
 def test_a_connection_that_ends_is_said_and_a_new_one_can_be_opened() -> None:
     transport = quick("sh")
     with pytest.raises(HostError) as caught:
         transport.act('kill -KILL "$$"')
-    assert str(caught.value) == "host `pve`: the connection broke: the connection ended"
+    assert caught.value.message == "host `pve`: the connection broke: the connection ended"
     assert transport.act("echo x").stdout == b"x\n"
     transport.close()
 

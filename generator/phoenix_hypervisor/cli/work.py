@@ -78,7 +78,8 @@ class Work:
         for host, holder in held.items():
             raise PhoenixError(
                 f"host `{host}` is being changed by another run: {holder}",
-                hint="wait for it; a run that has died frees the lock with its connection",
+                hint="wait for it; a run that has died frees the lock with its connection (on the node: "
+                f"`fuser -v {LOCK}` says which process holds it)",
             )
 
     def _connected(self) -> bool:

@@ -100,7 +100,7 @@ class Fleet:
     def _transport(self, host: str) -> Transport:
         with self._lock:
             if host in self.lost:
-                raise self.lost[host]
+                raise self.lost[host].with_traceback(None)  # else it grows with each check
             transport = self._transports.get(host)
             if transport is None:
                 transport = self._transports[host] = connect(self.address(host))

@@ -233,7 +233,7 @@ class Inspector:
         ref = self.ref(request.node)
         assert ref is not None
         if ref.host in self.fleet.lost:
-            raise self.fleet.lost[ref.host]
+            raise self.fleet.lost[ref.host].with_traceback(None)  # else it grows with each check
         return (self._uses if _marked(request.node, "probe") else self._states).host(ref.host)
 
     @pytest.fixture

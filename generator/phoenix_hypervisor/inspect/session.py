@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 
@@ -70,6 +71,7 @@ def inspect(
     kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
     files = [str(file) for file in check_files(kinds, opened.site.folder)]
     if not files:
+        before()
         return inspector  # without a file pytest would run whatever tests lie in the current folder
     said = io.StringIO()
     arguments = [
@@ -86,11 +88,21 @@ def inspect(
     # stderr stays: while one host is looked at, the progress of others is told there
     named = _Named(inspector)
     with _one_at_a_time, contextlib.redirect_stdout(said):
-        status = pytest.main([*arguments, *files], plugins=[plugin, named])
+        try:
+            status = pytest.main([*arguments, *files], plugins=[plugin, named])
+        finally:
+            _forget(files)
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         reasons = "\n".join(named.errors) or said.getvalue().strip()
         raise CheckError(f"the checks could not be run:\n{reasons}")
     return inspector
+
+
+def _forget(files: Collection[str]) -> None:
+    """Drop the checks' modules: pytest would take them for those of another site with the same names."""
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__file__", None) in files:
+            del sys.modules[name]
 
 
 class _Named:

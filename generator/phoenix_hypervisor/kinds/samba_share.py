@@ -90,6 +90,12 @@ class SambaShare(Kind):
         return {**self.parameters, **{samba.parameter(name): text for name, text in self.options.items()}}
 
     @property
+    def further(self) -> dict[str, str]:
+        """Those of them that have no field here, from `options`."""
+        names = {samba.parameter(name) for name in self.options}
+        return {name: value for name, value in self.parameters.items() if name in names}
+
+    @property
     def file(self) -> str:
         """Our file for it."""
         return f"{FOLDER}/{self.name}.conf"

@@ -49,6 +49,7 @@ def outcome_document(plan: dict[str, Any], outcome: Outcome, code: ExitCode) -> 
         ],
         "resources": {ref.full: look.status.value for ref, look in outcome.looks.items()},
         "stuck": {ref.full: reason for ref, reason in outcome.stuck.items()},
+        "reasons": {ref.full: list(look.reasons) for ref, look in outcome.looks.items() if look.reasons},
     }
 
 

@@ -104,7 +104,10 @@ class ShellTransport:
 
     def lost(self, broken: Broken) -> HostError:
         """Say that an open connection broke."""
-        return HostError(f"host `{self.address.host}`: the connection broke: {broken.message}")
+        words = broken.stderr.decode(errors="replace").strip().splitlines()
+        reason = f"{broken.message}: {words[-1]}" if words else broken.message
+        hint = "what was running may have gone on or not: run again, it starts from what is there"
+        return HostError(f"host `{self.address.host}`: the connection broke: {reason}", hint=hint)
 
     def _exchange(self, frames: list[list[bytes | Text]], timeout: float) -> list[Answer]:
         assert self._child is not None
