@@ -92,7 +92,7 @@ def applied(
     site = loaded(folder, {NODE: POOL + files})
     (folder / "verify").mkdir()
     for kind in registry.homes():
-        checks = CHECKS if kind in ("zfs_dataset", "nfs_export") else ""
+        checks = CHECKS if kind in ("zfs_pool", "zfs_dataset", "nfs_export") else ""
         (folder / f"verify/test_{kind}.py").write_text(checks.replace("KIND", kind))
     opened = OpenSite(site, node)
     looks = inspect(opened, list(site.resources), probes=True).looks()
@@ -254,3 +254,17 @@ def test_a_reload_of_many_runs_once_and_last(tmp_path: Path) -> None:
     files = ALL + "nfs_export: {/tank/x: {clients: {a: []}}, /tank/y: {clients: {a: []}}}\n"
     outcome = applied(tmp_path, node, files)
     assert (node.acts, outcome.code) == (["exportfs -ra"], 0)
+
+
+def test_a_resource_that_no_check_looks_at_is_unknown_and_so_is_not_touched(tmp_path: Path) -> None:
+    site = loaded(tmp_path, {NODE: POOL + ALL})
+    (tmp_path / "verify").mkdir()
+    for kind in registry.homes():
+        checks = CHECKS.replace("KIND", kind) if kind == "zfs_dataset" else ""
+        (tmp_path / f"verify/test_{kind}.py").write_text(checks)
+
+    seen = inspect(OpenSite(site, Node({"tank/x"})), list(site.resources), probes=True).looks()
+
+    pool = seen[Ref("pve", "zfs_pool", "tank")]
+    assert (pool.status, pool.reasons) == (Status.UNKNOWN, ("no check looked at it",))
+    assert (seen[X].status, seen[X].blocked_by) == (Status.BLOCKED, pool.ref)

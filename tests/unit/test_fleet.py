@@ -99,6 +99,26 @@ def test_many_questions_to_one_host_go_through_several_shells_and_come_back_in_o
     hosts.close()
 
 
+def test_a_host_that_allows_one_session_only_is_asked_through_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = fleet(tmp_path, MANY_HOSTS)
+    hosts.transport("n0")
+    address = hosts.address
+
+    def refusing(name: str) -> Address:
+        return address(name)._replace(transport="ssh", hostname="127.0.0.1", port=1)
+
+    monkeypatch.setattr(hosts, "address", refusing)
+    count = MANY * SHELLS
+    for _ in range(2):
+        answers = hosts.ask("n0", [Question(f"echo {n} $$") for n in range(count)])
+        assert [int(answer.stdout.split()[0]) for answer in answers] == list(range(count))
+        assert len({answer.stdout.split()[1] for answer in answers}) == 1
+    assert hosts.lost == {}
+    hosts.close()
+
+
 def test_a_host_nobody_knows_is_said() -> None:
     refuse_unknown_hosts([], ["pve"])
     for name, hint in {"pev": "did you mean `pve`?", "x": "known: pve, two"}.items():

@@ -44,6 +44,7 @@ class Fleet:
         self._folder = folder
         self._transports: dict[str, Transport] = {}
         self._shells: dict[str, list[Transport]] = {}
+        self._alone: set[str] = set()
         self._lock = Lock()
         self.lost: dict[str, HostError] = {}
         """Hosts that did not answer, with the reason: nothing more is asked of them in this run."""
@@ -125,19 +126,21 @@ class Fleet:
         # dealt out like cards, so that the costly ones, which stand together, are spread
         parts = [questions[n :: len(shells)] for n in range(len(shells))]
         with ThreadPoolExecutor(len(shells)) as pool:
-            answered = list(pool.map(lambda shell, part: shell.ask(part), shells, parts))
-        return [answered[n % len(shells)][n // len(shells)] for n in range(len(questions))]
+            answered = list(pool.map(_answers, shells, parts))
+        if None in answered:  # the host allows no more sessions, or is lost: the first shell will tell
+            for shell in self._shells.pop(host):
+                shell.close()
+            self._alone.add(host)
+        dealt = [
+            first.ask(part) if found is None else found for found, part in zip(answered, parts, strict=True)
+        ]
+        return [dealt[n % len(shells)][n // len(shells)] for n in range(len(questions))]
 
     def _more_shells(self, host: str, wanted: int) -> list[Transport]:
-        """Further shells on a host that is connected already; fewer where it allows no more sessions."""
+        """Further shells on a host; they open when they are asked."""
         there = self._shells.setdefault(host, [])
-        while len(there) < wanted:
-            shell = connect(self.address(host))
-            try:
-                shell.open()
-            except HostError:
-                break
-            there.append(shell)
+        if host not in self._alone:
+            there += [connect(self.address(host)) for _ in range(wanted - len(there))]
         return there[: max(wanted, 0)]
 
     def address(self, name: str) -> Address:
@@ -201,3 +204,11 @@ def refuse_unknown_hosts(names: Collection[str], known: Collection[str]) -> None
             raise UsageError(
                 f"no host `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}"
             )
+
+
+def _answers(shell: Transport, questions: Sequence[Question]) -> list[Answer] | None:
+    """What a shell answers, or None when it cannot be opened or breaks."""
+    try:
+        return shell.ask(questions)
+    except HostError:
+        return None

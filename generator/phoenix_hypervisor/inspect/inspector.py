@@ -80,8 +80,11 @@ class Inspector:
         self._around = Around(site, self._refs)
 
     def looks(self) -> dict[Ref, Look]:
-        """Return what was found, one look for each resource."""
-        return looks(self.findings, self._site.needs, self._known)
+        """Return what was found, one look for each resource; one that no check looked at is unknown."""
+        looked = {finding.ref for finding in self.findings}
+        missed = [ref for ref in self._resources if ref not in looked]
+        unknown = [Finding(ref, "", Verdict.UNKNOWN, "no check looked at it") for ref in missed]
+        return looks([*self.findings, *unknown], self._site.needs, self._known)
 
     def orphans(self) -> list[Ref]:
         """Return what we made on the hosts and is declared no longer."""
@@ -160,13 +163,12 @@ class Inspector:
             session.items = []
             return
         checks = [(item, ref) for item in session.items if (ref := self.ref(item)) is not None]
-        hosts = {ref.host for _, ref in checks} | (
-            set(self.fleet.hosts) if self._owners is not None else set()
-        )
+        hosts = {ref.host for _, ref in checks}
+        if self._owners is not None:
+            hosts |= set(self.fleet.hosts)
         self._states = Speculation(self.fleet, hosts)
-        self._uses = Speculation(
-            self.fleet, hosts
-        )  # answers of its own: things may change while they are used
+        # probes get answers of their own: things may change while they are used
+        self._uses = Speculation(self.fleet, hosts)
         states = [(item, ref) for item, ref in checks if not _marked(item, "probe", "precondition")]
         held = self._states.run([*self._calls(states, self._states), *self._owner_calls(hosts)])
         wrong = {ref for item, ref in states if _key(item) not in held}
