@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from ..errors import Problem, Where, did_you_mean
 from ..graph import Loop, order
+from .files import read
 from .model import InventoryEntry
-from .tree import Tree, read
+from .tree import Tree
 from .validation import validated
 
 

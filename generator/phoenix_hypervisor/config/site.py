@@ -15,8 +15,9 @@ from ..errors import InputError, Problem, Where, did_you_mean
 from ..resource import Kind, Ref
 from . import inventory, rules
 from .edges import connect
+from .files import read
 from .model import Hardware, NodeHead, SiteHead
-from .tree import Tree, merge, read
+from .tree import Tree, merge
 from .validation import validated
 
 if TYPE_CHECKING:

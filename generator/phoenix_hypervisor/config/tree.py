@@ -1,31 +1,14 @@
-"""Text files as trees whose every value knows its place: file, line, column.
-
-YAML is read by ruamel.yaml (1.2: `on`, `off`, `yes` are words, not booleans), `.json` by a reader of
-its own. All problems of a file are collected, none raised.
-"""
+"""Text as trees whose every value knows its place: file, line, column."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from typing import Any
 
 from ..errors import Problem, Where
-from ..secrets import Secret, Store
-from ..secretstore.settings import NAME_RULE, is_name
-
-if TYPE_CHECKING:
-    from ruamel.yaml.nodes import Node
-
 
 DEEPEST = 50
 """How many levels a file may nest. No section needs ten; what is deeper holds itself, or is no config."""
-_STANDARD = "tag:yaml.org,2002:"
-_SCALARS = frozenset({"str", "int", "float", "bool", "null", "timestamp"})
 
 
 @dataclass(frozen=True)
@@ -63,130 +46,6 @@ class Tree:
             found: Tree = self.value[part]
             return found
         return None
-
-
-def read(path: Path, shown: str, problems: list[Problem], store: Store | None = None) -> Tree | None:
-    """Read one file; `shown` is the name used in places. Returns None when it cannot be read at all."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
-        problems.append(Problem(f"cannot read the file: {reason}", Where(shown, 1, 1)))
-        return None
-    try:
-        if path.suffix == ".json":
-            from .json_reader import read_json
-
-            return read_json(text, shown, problems)
-        return _read_yaml(text, shown, problems, store)
-    except RecursionError:
-        problems.append(Problem("the file is nested too deeply", Where(shown, 1, 1)))
-        return None
-
-
-def _read_yaml(text: str, shown: str, problems: list[Problem], store: Store | None) -> Tree | None:
-    try:
-        # compose() keeps one parser per YAML instance: not shared, so that loading may be parallel
-        node = YAML(typ="safe").compose(text)
-    except MarkedYAMLError as error:
-        problems.append(_syntax(error, shown))
-        return None
-    except (YAMLError, ValueError) as error:
-        problems.append(Problem(f"not readable as YAML: {str(error).splitlines()[0]}", Where(shown, 1, 1)))
-        return None
-    tree = _Reader(shown, problems, store).tree(node) if node is not None else None
-    return Tree({}, Where(shown, 1, 1)) if tree is None or tree.value is None else tree
-
-
-def _syntax(error: MarkedYAMLError, shown: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    where = Where(shown, mark.line + 1, mark.column + 1) if mark else Where(shown, 1, 1)
-    said = ", ".join(part for part in (error.context, error.problem) if part)
-    hint = "YAML does not allow tabs for indentation" if "cannot start any token" in said else ""
-    return Problem(f"not readable as YAML: {said}", where, hint)
-
-
-class _Reader:
-    """Turns the nodes of one file into trees."""
-
-    def __init__(self, shown: str, problems: list[Problem], store: Store | None) -> None:
-        self._shown = shown
-        self._problems = problems
-        self._store = store
-        self._scalars = YAML(typ="safe").constructor
-        self._depth = 0
-
-    def tree(self, node: Node, key: Where | None = None) -> Tree:
-        self._depth += 1
-        try:
-            return Tree(self._value(node), self._where(node), key)
-        finally:
-            self._depth -= 1
-
-    def _value(self, node: Node) -> Any:
-        where = self._where(node)
-        if isinstance(node, ScalarNode):
-            return self._scalar(node, where)
-        if str(node.tag) not in (f"{_STANDARD}map", f"{_STANDARD}seq"):
-            self._unknown_tag(node, where)
-        elif self._depth > DEEPEST:
-            self._problems.append(Problem(f"nested deeper than {DEEPEST} levels", where))
-        elif isinstance(node, MappingNode):
-            return self._mapping(node)
-        else:
-            assert isinstance(node, SequenceNode)
-            return [self.tree(child) for child in node.value]
-        return None
-
-    def _mapping(self, node: MappingNode) -> dict[str, Tree]:
-        mapping: dict[str, Tree] = {}
-        for key_node, value_node in node.value:
-            place = self._where(key_node)
-            if not isinstance(key_node, ScalarNode):
-                self._problems.append(Problem("a key must be a plain word", place))
-                continue
-            key = str(key_node.value)
-            if key == "<<":
-                self._problems.append(
-                    Problem(
-                        "`<<` is not supported",
-                        place,
-                        "put what is shared into a profile (configs/profiles/)",
-                    )
-                )
-            elif key in mapping:
-                self._problems.append(twice(key, place, mapping[key].key))
-            else:
-                mapping[key] = self.tree(value_node, place)
-        return mapping
-
-    def _scalar(self, node: ScalarNode, where: Where) -> Any:
-        tag = str(node.tag)
-        sort = tag.removeprefix(_STANDARD)
-        if tag == "!secret":
-            if not is_name(str(node.value)):
-                self._problems.append(Problem("`!secret` takes the name of a secret", where, NAME_RULE))
-            return Secret(str(node.value), self._store)
-        if sort == tag or sort not in _SCALARS:
-            return self._unknown_tag(node, where)
-        if sort in ("str", "timestamp"):
-            return str(node.value)  # dates and the like stay the text they were written as
-        try:
-            return self._scalars.construct_object(node, deep=True)
-        except (ValueError, KeyError):
-            self._problems.append(Problem(f"not readable as {_shown_tag(tag)}", where))
-            return None
-
-    def _unknown_tag(self, node: Node, where: Where) -> None:
-        tag = _shown_tag(str(node.tag))
-        self._problems.append(Problem(f"unknown tag `{tag}`", where, "the only tag is `!secret NAME`"))
-
-    def _where(self, node: Node) -> Where:
-        return Where(self._shown, node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _shown_tag(tag: str) -> str:
-    return f"!!{tag.removeprefix(_STANDARD)}" if tag.startswith(_STANDARD) else tag
 
 
 def twice(key: str, place: Where, first: Where | None) -> Problem:
