@@ -153,9 +153,14 @@ def differing(files: list[Rendered], folder: Path) -> list[str]:
     found = []
     for name, (text, mode) in wanted.items():
         path = folder / name
-        if not path.is_file() or path.read_bytes() != text.encode() or path.stat().st_mode & 0o777 != mode:
+        if not path.is_file() or path.read_bytes() != text.encode() or _runs(path) != bool(mode & 0o100):
             found.append(name)
     return found + [name for name in _stale(folder, wanted) if (folder / name).is_file()]
+
+
+def _runs(path: Path) -> bool:
+    """Whether a file may be run: all of a mode that git keeps. The manifest holds the whole mode."""
+    return bool(path.stat().st_mode & 0o100)
 
 
 def _stale(folder: Path, wanted: dict[str, Any]) -> Iterator[str]:

@@ -135,7 +135,7 @@ def test_a_folder_is_made_to_hold_exactly_what_is_rendered(tmp_path: Path) -> No
     (out / FILE).write_text("changed\n")
     (out / "stale").mkdir()
     (out / "stale/file").touch()
-    (out / MANIFEST).chmod(0o600)
+    (out / MANIFEST).chmod(0o755)
     expected = [FILE, MANIFEST, "stale/file"]
     assert differing(rendered(), out) == expected
     assert write(rendered(), out) == expected
@@ -157,6 +157,16 @@ def test_scripts_are_only_for_their_owner(tmp_path: Path) -> None:
     write(files, tmp_path)
     script = tmp_path / "pve/var/lib/phoenix/scripts/zfs_arc/limit.sh"
     assert script.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_out_of_git_which_keeps_only_who_may_run_a_file_is_current(tmp_path: Path) -> None:
+    files = render([(Ref("pve", "zfs_arc", "pve"), ZfsArc(name="pve", max="4G"))], Renderer())
+    write(files, tmp_path)
+    script = tmp_path / "pve/var/lib/phoenix/scripts/zfs_arc/limit.sh"
+    script.chmod(0o755)
+    assert differing(files, tmp_path) == []
+    script.chmod(0o644)
+    assert differing(files, tmp_path) == ["pve/var/lib/phoenix/scripts/zfs_arc/limit.sh"]
 
 
 def test_a_folder_that_does_not_exist_differs_in_everything(tmp_path: Path) -> None:
