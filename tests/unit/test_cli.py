@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from tests.unit.site_files import DATASET, HOSTS, NODE, POOL, make
 
 from phoenix_hypervisor import __version__, registry
 from phoenix_hypervisor.cli import EPILOG, VERBS, run
-from phoenix_hypervisor.observe.screen import paint, shortened, shown
+from phoenix_hypervisor.observe.screen import paint, shortened, shown, wrapped
 
 Capture = pytest.CaptureFixture[str]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -336,6 +337,16 @@ def test_values_are_shown_as_people_read_them(value: object, text: str) -> None:
 def test_long_commands_are_cut_for_the_screen() -> None:
     assert shortened("x" * 96) == "x" * 96
     assert shortened("x" * 97) == "x" * 95 + "…"
+
+
+def test_a_long_command_is_shown_whole_and_a_shell_would_read_it_so() -> None:
+    words = ["zpool", "create", *(f"/dev/disk/by-id/nvme-{n}" for n in range(20)), "comment=two  words here"]
+    command = shlex.join(words)
+    lines = wrapped(command)
+    assert max(map(len, lines)) <= 98
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    assert shlex.split(" ".join(line.removesuffix(" \\") for line in lines)) == words
+    assert wrapped("zpool list") == ["zpool list"]
 
 
 def phoenix(*words: str, **options: object) -> subprocess.CompletedProcess[str]:

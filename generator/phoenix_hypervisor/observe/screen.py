@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,10 @@ def _entry_lines(entry: Entry) -> Iterator[str]:
     for refusal in entry.refusals:
         yield f"      {paint('!', 'red')} not repaired: {refusal.reason}"
     for step in entry.steps:
-        yield f"      {paint('$', 'cyan')} {shortened(step.title)}  {_effect(step)}"
+        *first, last = wrapped(step.title)
+        lines = [*first, f"{last}  {_effect(step)}"]
+        yield f"      {paint('$', 'cyan')} {lines[0]}"
+        yield from (f"          {line}" for line in lines[1:])
 
 
 def _sign(entry: Entry) -> str:
@@ -136,8 +140,17 @@ def shown(value: Any) -> str:
     return str(value)
 
 
+def wrapped(text: str) -> list[str]:
+    """Return a command whole, over as many lines as it takes, as a shell would read it."""
+    lines = [""]
+    for word in re.findall(r"(?:[^\s']|'[^']*'?)+", text):  # what stands in quotes is not torn apart
+        fits = not lines[-1] or len(lines[-1]) + 1 + len(word) <= LONGEST
+        lines = [*lines[:-1], f"{lines[-1]} {word}".lstrip()] if fits else [*lines, word]
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+
+
 def shortened(text: str) -> str:
-    """Return a command that fits a line; `render` and `--json` have it whole."""
+    """Return a command that fits a line; the plan has it whole."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
