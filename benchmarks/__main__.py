@@ -18,12 +18,13 @@ from pathlib import Path
 
 from phoenix_hypervisor.lab.node import LabNode
 
-from . import fill, inside, nodes, report, sites
+from . import containers, fill, inside, nodes, report, sites
 from .measure import Broken, Run, Subject, in_turn, once, ratios
 from .report import Aim
 
 ROUND_TRIP = 50
 MANY = 8
+CONTAINERS = (10, 100, 1000)
 FILLED = 100
 """Sites with more resources are converged by `fill`, and not measured on a lab node: it takes minutes."""
 PASSWORD = "only-for-generated-nodes"
@@ -180,7 +181,9 @@ def measure(bench: Bench, sizes: Sequence[int], times: int) -> list[Aim]:
     lab = {f"{size} resources": (size, bench.lab[size]) for size in sizes if size <= FILLED}
     slow = _pairs(bench, "slow", lab, max(2, times // 2))
     _local(bench, sizes, times)
-    return _aims(near, far, slow, many)
+    report.heading("Plan of a node with containers, nothing to do")
+    grown = containers.measure(bench.folder, CONTAINERS, max(2, times // 2), bench.log)
+    return [*_aims(near, far, slow, many), *grown]
 
 
 def _aims(

@@ -14,7 +14,8 @@ from typing import Any
 from phoenix_hypervisor.cli import run
 from phoenix_hypervisor.secrets import Text
 from phoenix_hypervisor.transport import Question
-from phoenix_hypervisor.transport.shell import PREPARE, ShellTransport
+from phoenix_hypervisor.transport.framing import PREPARE
+from phoenix_hypervisor.transport.shell import ShellTransport
 
 END = "END-OF-WHAT-IT-READS"
 

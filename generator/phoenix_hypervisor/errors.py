@@ -94,6 +94,14 @@ class HostError(PhoenixError):
     code = ExitCode.UNKNOWN
 
 
+class GuestError(HostError):
+    """A guest cannot be entered: nothing is known about what is inside; its node is there."""
+
+
+class GuestDownError(GuestError):
+    """A guest does not run, so nothing can be asked in it: as declared, or because it is not made yet."""
+
+
 class CheckError(PhoenixError):
     """The checks themselves could not be run: nothing is known about anything."""
 

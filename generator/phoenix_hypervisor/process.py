@@ -4,7 +4,6 @@ A `Child` is a process we talk to over its stdin, stdout and stderr for as long 
 starts one, feeds it, and waits for its end.
 """
 
-import base64
 import os
 import selectors
 import signal
@@ -99,15 +98,10 @@ class Child:
         self.cut_off = False
         """Whether `wait` had to end the process."""
 
-    def send(self, *parts: bytes | Text, encoded: bool = False, close: bool = False) -> None:
-        """Queue bytes and texts for the child's stdin; `encoded` sends texts as base64 lines."""
-        ready = bytearray()  # all or nothing: a secret that is missing must not leave half a message behind
-        for part in parts:
-            if isinstance(part, Text):
-                revealed = part.reveal()
-                ready += base64.encodebytes(revealed) if encoded else revealed
-            else:
-                ready += part
+    def send(self, *parts: bytes | Text, close: bool = False) -> None:
+        """Queue bytes and texts for the child's stdin."""
+        # all or nothing: a secret that is missing must not leave half a message behind
+        ready = b"".join(part.reveal() if isinstance(part, Text) else part for part in parts)
         assert not (ready and self._process.stdin and self._process.stdin.closed), "stdin is closed already"
         self._outgoing += ready
         self._close_after = self._close_after or close

@@ -67,6 +67,7 @@ def _environment(kind: str, own: Path | None) -> "Environment":
     folders = [registry.homes()[kind].templates]
     if own and (own / kind).is_dir() and (own / kind) != folders[0]:
         folders.insert(0, own / kind)
+    folders.append(folders[-1].parent)  # what several kinds include stands beside their folders
     # Sandboxed: a template can print a secret's name and never reach its value.
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(folders),

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from .secrets import Text
+from .secrets import Secret, Text
 
 STATE_FOLDER = "/var/lib/phoenix"
 """Where our own files lie on a node: scripts, and the record of what we made."""
@@ -70,6 +70,16 @@ def script(kind: str, slug: str, template: str) -> Artifact:
 
 
 @dataclass(frozen=True)
+class Confirm:
+    """How a step that may cut us off is taken back by the node itself, unless a new connection arrives."""
+
+    arm: tuple[str, ...]
+    """Run before the step: starts a timer on the node that takes the step back."""
+    disarm: tuple[str, ...]
+    """Run after it, through a connection opened for this: stops the timer."""
+
+
+@dataclass(frozen=True)
 class Step:
     """One action on a host. Exactly one of `argv`, `push` and `execute` says what is done."""
 
@@ -80,11 +90,20 @@ class Step:
     execute: Artifact | None = None
     """A script: pushed if it differs, then run."""
     stdin: Text | None = None
+    arguments: tuple[str, ...] = ()
+    """For `execute`: what the script is called with."""
     effect: Effect = Effect.HOT
+    interrupts: str = ""
+    """Who is stopped or restarted by it, in words: `lxc:950 vllm-chat`."""
+    locks: tuple[str, ...] = ()
+    """What no other step of the node may do at the same time: `clone:900`, `storage:quickOS-lxc-disks`."""
     destroys: str = ""
     """What is lost for good, in words; needs `state: absent` (or `--prune`) and `--allow-destroy`."""
     once: bool = False
     """The same step of several resources runs once, after all their others: a reload."""
+    confirm: Confirm | None = None
+    keeps: Secret | None = None
+    """What it prints is the value of this secret: kept in the store, and shown to nobody."""
     check: str = ""
     """For a push: shell that must succeed for the new content, which lies at `$candidate`."""
     pending: str = ""
@@ -133,6 +152,9 @@ class Change:
     """What the failing checks of one resource found: attribute → difference."""
 
     attributes: Mapping[str, Difference] = field(default_factory=dict)
+    seen: Any = field(default=None, compare=False, repr=False)
+    """What `seen(host, <kind>)` of the kind's checks returned: the actual as a whole, where steps depend
+    on more of it than what differs (the MAC to keep, a free index, a digest). None if there is none."""
 
     @property
     def creates(self) -> bool:
@@ -188,6 +210,32 @@ class Want(NamedTuple):
     """Only an offer of that very key will do."""
     required: bool = True
     """Whether it is an error when nobody offers it; otherwise it is somebody else's matter then."""
+    making: bool = False
+    """Needed only to make the resource: one that is there goes on when this is not right."""
+
+
+class Given(NamedTuple):
+    """A matched offer, as the resource that asked for it sees it."""
+
+    topic: str
+    key: str
+    value: Any
+    ref: Ref | None
+    """Who offers it; None for a fact of the site itself."""
+
+
+class GuestFacts(NamedTuple):
+    """What the files say of a guest: the fact `guest`, given to its own kinds and to whoever wants it."""
+
+    name: str
+    vmid: str
+    node: str
+    layer: str | None
+    """The mode of its `lxc_layer` section; None for one that is no layer."""
+    content: str
+    """A digest of everything declared inside it, references to secrets by name."""
+    own: Mapping[str, Any] = {}
+    """The settings of the section that is the guest itself (`lxc`)."""
 
 
 class Samples(NamedTuple):
@@ -211,26 +259,53 @@ class Kind(BaseModel):
     """Set by the registry: the stem of the module's file."""
     singleton: ClassVar[bool] = False
     """The section holds the one resource's settings themselves; its name is the host's."""
+    scope: ClassVar[Literal["node", "host", "guest"]] = "node"
+    """Where it is declared: for nodes only; for any host, nodes and guests alike; or in a guest's file
+    about the guest as its node sees it (one each, living on the node, named by VMID)."""
+    beside: ClassVar[bool] = False
+    """Of scope `guest`: it needs the guest to be there, and nothing of what is inside it."""
+    inhabited: ClassVar[bool] = False
+    """Of scope `guest`: it is the guest itself, needed by everything declared inside it."""
+    verbs: ClassVar[Any] = None
+    """Of an inhabited kind: what people do with it by hand, a `guestverbs.GuestVerbs`."""
     can_be_absent: ClassVar[bool] = True
+    keeps: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose secrets get their values from the host: they need none before it is made."""
+    manners: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say how a change is made, not what there should be: no check looks at them."""
 
     name: str
     state: Literal["present", "absent"] = "present"
+    _given: tuple[Given, ...] = PrivateAttr(default=())
 
     @property
     def present(self) -> bool:
         """Whether the resource should exist."""
-        return self.state == "present"
+        return self.state != "absent"
+
+    def bind(self, given: Iterable[Given]) -> None:
+        """Take what others offer to this resource. Called once, after those it needs were bound."""
+        self._given = tuple(given)
+
+    def given(self, topic: str) -> list[Given]:
+        """Return the matched offers of a topic, in the order in which `consumes` asks for them."""
+        return [given for given in self._given if given.topic == topic]
+
+    @property
+    def rests(self) -> bool:
+        """Of an inhabited kind: whether the guest may rightly not run. Nobody looks inside it then."""
+        return False
 
     def needs(self) -> Iterable[str]:
         """Yield the refs (`kind:name`) on the same host that must be right before this one."""
         return ()
 
     def provides(self) -> Iterable[Offer]:
-        """Yield what others may consume."""
+        """Yield what others may consume. Of what is given, only values may depend (and all on `guest`)."""
         return ()
 
     def consumes(self) -> Iterable[Want]:
-        """Yield what must be offered by somebody; each match is also a need."""
+        """Yield what must be offered by somebody; each match is also a need, and `given` afterwards."""
         return ()
 
     def artifacts(self) -> Iterable[Artifact]:

@@ -1,5 +1,6 @@
 """Secrets are names. A `Secret` can be passed around freely: whatever prints it prints its name."""
 
+import base64
 import hashlib
 import hmac
 import secrets as random
@@ -21,6 +22,15 @@ class Store(Protocol):
     def value(self, name: str) -> bytes:
         """Return the secret's bytes; raises SecretError when there is none."""
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a value; raises SecretError when that cannot be told."""
+
+    def check_writable(self, name: str) -> None:
+        """Raise SecretError when this secret cannot be given a value here."""
+
+    def set(self, name: str, value: bytes) -> bool:
+        """Give the secret a value."""
+
 
 class Unopened:
     """The store of a site loaded for review: names only, no values."""
@@ -28,6 +38,12 @@ class Unopened:
     def value(self, name: str) -> NoReturn:
         """Refuse: nothing offline needs a value."""
         raise SecretError(f"secret `{name}` was asked for while no store is open")
+
+    has = check_writable = value
+
+    def set(self, name: str, value: bytes) -> NoReturn:  # noqa: ARG002  (as a store has it)
+        """Refuse: nothing offline has a value to keep."""
+        self.value(name)
 
 
 class Secret:
@@ -50,6 +66,22 @@ class Secret:
         except SecretError as error:
             return error
         return None
+
+    def known(self) -> bool:
+        """Tell whether there is a value."""
+        return self._store.has(self.name)
+
+    def closed(self) -> SecretError | None:
+        """Return why no value can be kept for it, or None when one can."""
+        try:
+            self._store.check_writable(self.name)
+        except SecretError as error:
+            return error
+        return None
+
+    def keep(self, value: bytes) -> None:
+        """Give it the value that a host has made. Raises SecretError, which does not show it."""
+        self._store.set(self.name, value)
 
     def keyed_digest(self, form: Callable[[bytes], str]) -> str:
         """Return the hex digest sha256(RUN_KEY ":" form(value)), to compare without telling.
@@ -113,22 +145,30 @@ class Text:
 
     __slots__ = ("parts",)
 
-    def __init__(self, *parts: "str | Secret") -> None:
+    def __init__(self, *parts: "str | Secret | Encoded") -> None:
         self.parts = parts
 
     def reveal(self) -> bytes:
         """Return the bytes with every secret in its place. Only `process.py` may call this."""
-        return b"".join(part.reveal() if isinstance(part, Secret) else part.encode() for part in self.parts)
+        return b"".join(part.encode() if isinstance(part, str) else part.reveal() for part in self.parts)
+
+    def keyed_digest(self) -> str:
+        """Return the hex digest sha256(RUN_KEY ":" text): `Secret.keyed_digest` for a whole text."""
+        return hashlib.sha256(f"{RUN_KEY}:".encode() + self.reveal()).hexdigest()
 
     @property
     def has_secret(self) -> bool:
-        """Tell whether any part is a secret."""
-        return any(isinstance(part, Secret) for part in self.parts)
+        """Tell whether any part is a secret, or holds one."""
+        return any(
+            isinstance(p, Secret) or (isinstance(p, Encoded) and p.text.has_secret) for p in self.parts
+        )
 
     def conceal(self, said: bytes) -> bytes:
         """Return what a program said after reading this text, without the secrets it repeats."""
         for part in self.parts:
-            if isinstance(part, Secret):
+            if isinstance(part, Encoded):
+                said = part.text.conceal(said)
+            elif isinstance(part, Secret):
                 value = part.reveal()
                 for piece in filter(None, [value, *value.splitlines()]):
                     said = said.replace(piece, str(part).encode())
@@ -147,6 +187,35 @@ class Text:
         return hash(self.parts)
 
 
+class Encoded:
+    """A text inside another one, as lines of base64: any byte of it stays whole, whatever surrounds it."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+
+    def reveal(self) -> bytes:
+        """Return the lines. Only `Text.reveal` calls this."""
+        return base64.encodebytes(self.text.reveal())
+
+    def __str__(self) -> str:
+        return str(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Encoded) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(("encoded", self.text))
+
+
 # Jinja's sandbox, in which templates are rendered, refuses to call what carries this mark.
-for _tells in (Secret.reveal, Secret.keyed_digest, Text.reveal):
+for _tells in (
+    Secret.reveal,
+    Secret.keyed_digest,
+    Secret.keep,
+    Text.reveal,
+    Text.keyed_digest,
+    Encoded.reveal,
+):
     vars(_tells)["unsafe_callable"] = True

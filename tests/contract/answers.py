@@ -98,7 +98,7 @@ class Trial:
 
     def find(self, name: str, resource: Kind | None = None) -> Finding:
         """Run a check; how it ended, in the inspection's own words."""
-        fleet: Any = SimpleNamespace(ask=lambda _, questions: self.answers.ask(questions))
+        fleet: Any = SimpleNamespace(transport=lambda _: self.answers)
         host, backend = host_of(self._ref.host, fleet)
         check, about = checks(self.path)[name], resource or self._site.resources[self._ref]
         around = Around(self._site, {id(about): self._ref})
@@ -106,7 +106,7 @@ class Trial:
         wanted = {word: given[word] for word in inspect.signature(check).parameters}
         call = pytest.CallInfo.from_call(lambda: check(**wanted), when="call")
         stand_in: Any = SimpleNamespace(
-            name=name, path=self.path, get_closest_marker=lambda mark: mark in marks(check) or None
+            name=name, path=self.path, obj=check, get_closest_marker=lambda mark: mark in marks(check) or None
         )
         return classify(stand_in, self._ref, call, None)
 

@@ -1,10 +1,13 @@
 """Where samples are tried: a site in a folder with one lab node, and what plans and applies do there."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.copies import note_owners_anew
 
 from phoenix_hypervisor import registry, render
 from phoenix_hypervisor.config import Site, load
@@ -15,16 +18,20 @@ from phoenix_hypervisor.inspect.fleet import Fleet
 from phoenix_hypervisor.inspect.looks import Finding, Look
 from phoenix_hypervisor.inspect.opening import OpenSite
 from phoenix_hypervisor.inspect.session import inspect
-from phoenix_hypervisor.lab.node import Disk
+from phoenix_hypervisor.lab.node import Disk, Gpu
 from phoenix_hypervisor.lab.site import lab_node
 from phoenix_hypervisor.observe import document, screen
-from phoenix_hypervisor.observe.kinds_page import yaml
+from phoenix_hypervisor.observe.kinds_page import GUESTS, yaml
 from phoenix_hypervisor.resource import Ref
 
 HOST = "pve1"
 ADDRESS = "10.0.0.13"
 DISKS = tuple(Disk(f"nvme-SAMPLE_{number}", 10 * 2**30) for number in range(1, 5))
-HARDWARE = {"disks": {f"nvme{n}": {"id": disk.by_id, "size": disk.size} for n, disk in enumerate(DISKS)}}
+GPUS = (Gpu("0000:01:00.0", "Sample"), Gpu("0000:05:00.0", "Sample"))
+HARDWARE = {
+    "disks": {f"nvme{n}": {"id": disk.by_id, "size": disk.size} for n, disk in enumerate(DISKS)},
+    "gpus": {f"gpu{n}": {"pci": gpu.pci, "model": gpu.model} for n, gpu in enumerate(GPUS)},
+}
 
 
 class Canary:
@@ -33,6 +40,29 @@ class Canary:
     @staticmethod
     def value(name: str) -> bytes:
         return f"canary-5b1d-{name}".encode()
+
+
+class Keeping:
+    """The same store, and what hosts have told it: kept in the site's folder, so that copies know it too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "kept-secrets.json"
+
+    def value(self, name: str) -> bytes:
+        return self._kept().get(name, Canary.value(name).decode()).encode()
+
+    def has(self, name: str) -> bool:
+        return True
+
+    def check_writable(self, name: str) -> None:
+        """Any can be kept."""
+
+    def set(self, name: str, value: bytes) -> bool:
+        self._file.write_text(json.dumps({**self._kept(), name: value.decode()}))
+        return True
+
+    def _kept(self) -> dict[str, str]:
+        return dict(json.loads(self._file.read_text())) if self._file.exists() else {}
 
 
 class Run(NamedTuple):
@@ -69,9 +99,15 @@ def declared(folder: Path, hosts: Mapping[str, Mapping[str, Any]]) -> Site:
     (folder / "configs" / "site.yaml").write_text("name: contract\n")
     reach = {host: {"hostname": ADDRESS, "data": {"transport": "lab"}} for host in hosts}
     (folder / "inventory" / "hosts.yaml").write_text(yaml(reach))
+    guests = folder / "configs" / "guests"
+    shutil.rmtree(guests, ignore_errors=True)
     for host, sections in hosts.items():
-        (folder / "configs" / "nodes" / f"{host}.yaml").write_text(yaml({"hardware": HARDWARE, **sections}))
-    return load(folder, Canary())
+        own = {name: below for name, below in sections.items() if name != GUESTS}
+        (folder / "configs" / "nodes" / f"{host}.yaml").write_text(yaml({"hardware": HARDWARE, **own}))
+        for stem, inside in sections.get(GUESTS, {}).items():
+            guests.mkdir(exist_ok=True)
+            (guests / f"{stem}.yaml").write_text(yaml({"node": host, **inside}))
+    return load(folder, Keeping(folder))
 
 
 class Scene:
@@ -85,23 +121,15 @@ class Scene:
     def fresh(cls, folder: Path) -> "Scene":
         declared(folder, {HOST: {}})
         scene = cls(folder)
-        scene.node.up(HOST, DISKS, ADDRESS)
+        scene.node.up(HOST, DISKS, ADDRESS, GPUS)
         return scene
 
     def copy(self, folder: Path) -> "Scene":
         """A site of its own with a node in the same state; the holes of its disks stay holes."""
         subprocess.run(["cp", "-a", self.folder, folder], check=True)
         scene = Scene(folder)
-        scene._note_owners_anew()
+        note_owners_anew(self.node.root, scene.node.root)
         return scene
-
-    def _note_owners_anew(self) -> None:
-        """The lab notes whose a file is with the file's inode, and a copy's files have others."""
-        state = self.node.root / "var/lib/phoenix-lab/model.json"
-        model = json.loads(state.read_text())
-        for path, row in model.get("owners", {}).items():
-            row[2] = (self.node.root / path[1:]).lstat().st_ino
-        state.write_text(json.dumps(model))
 
     def declare(self, sections: Mapping[str, Any]) -> Site:
         """Write what the node should be, and read the site."""
@@ -109,8 +137,8 @@ class Scene:
 
     def run(self, *, apply: bool = False, prune: bool = False, destroy: Collection[str] = ()) -> Run:
         """Plan what is declared, and carry it out if wanted, as `phoenix plan` and `phoenix apply` do."""
-        site = load(self.folder, Canary())
-        opened = OpenSite(site, Fleet(site.inventory, self.folder))
+        site = load(self.folder, Keeping(self.folder))
+        opened = OpenSite(site, Fleet(site.inventory, self.folder, guests=site.guests.values()))
         consent, before = Consent(prune, frozenset(destroy)), len(self.node.actions())
         outcome = None
         try:

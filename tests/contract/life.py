@@ -17,12 +17,13 @@ from tests.contract.ground import HOST, Canary, Run, Scene, declared
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.config import Site, load
 from phoenix_hypervisor.dialects import zfs
+from phoenix_hypervisor.errors import HostError
 from phoenix_hypervisor.inspect.fleet import Fleet
 from phoenix_hypervisor.inspect.looks import Finding, Look, Status, Verdict
 from phoenix_hypervisor.inspect.opening import OpenSite
 from phoenix_hypervisor.inspect.session import inspect
 from phoenix_hypervisor.lab.node import WRAPPER
-from phoenix_hypervisor.observe.kinds_page import sections, sets
+from phoenix_hypervisor.observe.kinds_page import GUESTS, sections, sets
 from phoenix_hypervisor.resource import MADE_FOLDER, Difference, Kind, Ref, Refusal, Samples, Step
 from phoenix_hypervisor.transport import Answer, Question
 
@@ -44,9 +45,9 @@ class OneNode(Fleet):
         self._answers = Answers(self._node.transport(HOST))
         self._one_at_a_time = Lock()
 
-    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
+    def ask(self, asked: Mapping[str, Sequence[Question]]) -> dict[str, list[Answer] | HostError]:
         with self._one_at_a_time:
-            return self._answers.ask(questions)
+            return {host: self._answers.ask(questions) for host, questions in asked.items()}
 
     def close(self) -> None:
         super().close()
@@ -81,9 +82,19 @@ class Life:
     ) -> dict[str, Mapping[str, Difference]]:
         """What would differ on the node that has the first declaration, had it one of these: all at once.
 
-        Each variant is declared for a host of its own, and the one node answers for all of them.
+        Each variant is declared for a host of its own, and the one node answers for all of them. Guests
+        have one number and one name in a site: what declares some has a site for each variant.
         """
-        site = declared(folder, {name: self.sections(settings) for name, settings in variants.items()})
+        sections = {name: self.sections(settings) for name, settings in variants.items()}
+        if not any(GUESTS in below for below in sections.values()):
+            return self._differences(declared(folder, sections))
+        found = {}
+        for name, below in sections.items():
+            found |= {name: self._differences(declared(folder / name, {HOST: below}))[HOST]}
+        return found
+
+    def _differences(self, site: Site) -> dict[str, Mapping[str, Difference]]:
+        """What differs of the sample on each host of a site, as the node with the first one answers."""
         fleet = OneNode(site, self.first.scene)
         try:
             looks = inspect(OpenSite(site, fleet), list(site.resources), probes=False).looks()
@@ -102,6 +113,11 @@ class Life:
         return next((entry.look for entry in run.plan.entries if entry.ref == self.ref), None) or _right(
             self.own(run), self.ref
         )
+
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing of it can be changed once it is there."""
+        return self.samples.first == self.samples.second
 
     @functools.cached_property
     def lasting(self) -> bool:
@@ -203,7 +219,7 @@ class Life:
         scene, _ = self.begin("foreign", self.first.scene, None)
         lines = [f"rm -rf {MADE_FOLDER}"]
         for artifact in self.resource(self.samples.first).artifacts():
-            if not artifact.script:
+            if not artifact.script and not artifact.path.startswith("/etc/pve/"):
                 theirs = artifact.path.replace("phoenix", "theirs")
                 assert theirs != artifact.path, f"{artifact.path} does not say that it is ours"
                 lines.append(f'mkdir -p "$(dirname {shlex.quote(theirs)})"')
@@ -211,6 +227,16 @@ class Life:
         lines += [
             f"for pool in $(zpool list -H -o name); do zfs inherit -r {mark} $pool; done"
             for mark in (zfs.MANAGED, zfs.POOL_MANAGED)
+        ]
+        lines += [
+            "for conf in /etc/pve/lxc/*.conf; do",
+            "[ ! -e $conf ] || sed -i '/^tags:/s/phoenix/theirs/; s/^#phoenix /#theirs /' $conf",
+            "done",
+        ]
+        lines += [
+            "for file in /etc/pve/firewall/*.fw /etc/pve/local/host.fw; do",
+            "[ ! -e $file ] || sed -i '/^# Written by phoenix/d' $file",
+            "done",
         ]
         ended = scene.node.run("set -e\n" + "\n".join(lines))
         assert ended.status == 0, ended.stderr.decode()

@@ -11,6 +11,9 @@ from phoenix_hypervisor.inspect.fleet import Fleet
 from phoenix_hypervisor.inspect.looks import Verdict
 from phoenix_hypervisor.observe.kinds_page import sets
 
+SAYS_SO = (Verdict.FAILED, Verdict.NOTICE)
+"""How a check ends that found what it looks for; a notice never says more than that."""
+
 
 @pytest.fixture(scope="module")
 def trials():
@@ -47,7 +50,14 @@ def scenes(lives, trials, kind_of_check, check):
         life = lives(kind_of_check, number)
         first, second = life.samples.first, life.samples.second
         right = [("missing", first)] if before else [("first", first), ("second", second)]
-        wrong = [("first", second), ("second", first), ("foreign", first), ("missing", first)]
+        wrong = [
+            ("first", second),
+            ("second", first),
+            ("foreign", first),
+            ("foreign", second),
+            ("missing", first),
+        ]
+        wrong += [("first", {**first, **refused}) for refused in life.samples.refused]
         yield [trials(life, *one) for one in right], (trials(life, *one) for one in wrong)
 
 
@@ -59,12 +69,12 @@ def test_each_check_holds_on_a_right_node_and_fails_on_another(lives, trials, ki
             finding = trial.find(check)
             assert finding.verdict in (Verdict.HELD, Verdict.SKIPPED), finding.message
             held += finding.verdict is Verdict.HELD
-        failed = failed or any(trial.find(check).verdict is Verdict.FAILED for trial in wrong)
+        failed = failed or any(trial.find(check).verdict in SAYS_SO for trial in wrong)
         for trial in () if failed else right:
             _, questions = trial.questions_of(check)
             for _, other in itertools.islice(trial.altered(check, questions), ENOUGH):
                 tried += 1
-                failed = failed or other.verdict is Verdict.FAILED
+                failed = failed or other.verdict in SAYS_SO
                 if failed:
                     break
     assert held, f"{kind_of_check}: {check} is skipped with every sample: nothing shows that it works"
@@ -77,7 +87,8 @@ def test_a_check_whose_question_could_not_be_asked_is_unknown(lives, trials, kin
             finding, questions = trial.questions_of(check)
             trial.answers.for_all = NOT_FOUND
             blind = trial.find(check)
-            assert blind.verdict is (Verdict.UNKNOWN if questions else finding.verdict), blind.message
+            unknown = Verdict.NOTICE if "notice" in marks(checks(trial.path)[check]) else Verdict.UNKNOWN
+            assert blind.verdict is (unknown if questions else finding.verdict), blind.message
             trial.answers.for_all = None
             for question in questions:
                 trial.answers.instead = {question: NOT_FOUND}
@@ -88,7 +99,8 @@ def test_a_check_whose_question_could_not_be_asked_is_unknown(lives, trials, kin
 def test_every_setting_that_differs_shows_by_itself_and_is_named_in_the_plan(life, tmp_path):
     """Of two declarations, each setting is changed alone, on a node that has the first."""
     first, second = life.samples.first, life.samples.second
-    fields = [name for name in {**first, **second} if first.get(name, None) != second.get(name, None)]
+    looked_at = [name for name in {**first, **second} if name not in life.kind.manners]
+    fields = [name for name in looked_at if first.get(name, None) != second.get(name, None)]
     forth = {f"forth-{name.replace('_', '-')}": _with(first, second, name) for name in fields}
     less = {f"less-{name.replace('_', '-')}": _with(second, first, name) for name in fields}
     found = life.drift_of({"whole": second, **forth, **less}, tmp_path)

@@ -20,7 +20,7 @@ from phoenix_hypervisor.observe.kinds_page import sections, sets, yaml
 from phoenix_hypervisor.resource import CREATE, REMOVE, Kind, Refusal, Step
 from phoenix_hypervisor.secrets import Secret
 
-OWN_MODULES = frozenset({"dialects", "errors", "fields", "resource", "secrets"})
+OWN_MODULES = frozenset({"containers", "dialects", "errors", "fields", "firewall", "resource", "secrets"})
 IMPURE = frozenset({
     "asyncio", "concurrent", "ctypes", "fcntl", "glob", "http", "importlib", "io", "jinja2",
     "multiprocessing", "nornir", "os", "pathlib", "paramiko", "phoenix_hypervisor", "proxmoxer", "pty",
@@ -128,7 +128,7 @@ def test_each_sample_is_read_and_what_was_read_reads_back_the_same(kind, tmp_pat
 
 
 def test_every_setting_differs_between_two_samples_or_is_one_that_is_never_changed(kind):
-    shown = {"name", "state"}
+    shown = {"name", "state", *registry.kind(kind).manners}
     for samples in sets(registry.kind(kind)):
         for one in (samples.second, *({**samples.first, **refused} for refused in samples.refused)):
             both = {**samples.first, **one}

@@ -33,6 +33,8 @@ def test_a_second_apply_acts_not_at_all(life, chapter):
 
 
 def test_the_second_declaration_is_drift_that_the_plan_repairs_and_nothing_else_is(life):
+    if life.fixed:
+        pytest.skip("nothing of it can be changed")
     assert life.drift.code is ExitCode.PENDING
     assert [entry.ref for entry in life.drift.plan.entries] == [life.ref]
     assert life.drift.attributes(life.ref)
@@ -41,6 +43,8 @@ def test_the_second_declaration_is_drift_that_the_plan_repairs_and_nothing_else_
 
 @pytest.mark.parametrize("chapter", ["second", "back"])
 def test_drift_is_repaired_both_ways(life, chapter):
+    if life.fixed:
+        pytest.skip("nothing of it can be changed")
     run = getattr(life, chapter).run
     assert (run.code, run.outcome.stuck) == (ExitCode.OK, {})
     assert run.acts

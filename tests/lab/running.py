@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.copies import note_owners_anew
+
 from phoenix_hypervisor.lab.drift import drift
 from phoenix_hypervisor.lab.faults import Faults, Sort
 from phoenix_hypervisor.lab.node import LabNode
@@ -65,6 +67,11 @@ class Started:
     @property
     def pid(self):
         return self._process.pid
+
+    @property
+    def said(self):
+        """The folder with `out` and `err`, while it goes on."""
+        return self._said
 
     @property
     def alive(self):
@@ -137,20 +144,16 @@ def _local(ref: str) -> str:
 class LabSite:
     """A site folder with one lab node."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = NODE) -> None:
         self.folder = folder
-        self.node = LabNode(folder / ".phoenix" / "lab" / NODE)
+        self.node = LabNode(folder / ".phoenix" / "lab" / name)
         self.faults = Faults(self.node.folder)
 
     def copy(self, folder: Path) -> "LabSite":
         """Return a copy of the site and its node; the disks stay sparse, owners stay owners."""
         subprocess.run(["cp", "-a", "--sparse=always", str(self.folder), str(folder)], check=True)
-        copied = LabSite(folder)
-        path = copied.node.root / "var/lib/phoenix-lab/model.json"
-        model = json.loads(path.read_text())
-        for name, row in model.get("owners", {}).items():  # uid, gid, and the inode that tells a file by
-            row[2] = copied.node.root.joinpath(name[1:]).lstat().st_ino
-        path.write_text(json.dumps(model))
+        copied = type(self)(folder, self.node.folder.name)
+        note_owners_anew(self.node.root, copied.node.root)
         return copied
 
     # Running

@@ -5,16 +5,16 @@ def test_a_fresh_node_is_planned_applied_and_then_left_alone(fresh):
     with fresh.nothing_done():
         planned = fresh.run("plan")
     assert planned.status == 2
-    assert planned.out.splitlines()[-1] == "26 to create, 0 as declared; strongest effect: reload"
+    assert planned.out.splitlines()[-1] == "49 to create, 0 as declared; strongest effect: reload"
     before = fresh.state()
     assert before["zpool"] == ""
 
     applied = fresh.run("apply", "--yes")
     assert applied.status == 0, applied.err
-    assert applied.out.splitlines()[-1] == "31 steps run; 26 resources as declared"
+    assert applied.out.splitlines()[-1] == "97 steps run; 49 resources as declared"
 
     with fresh.nothing_done():
         again = fresh.run("plan")
         twice = fresh.run("apply", "--yes")
-    assert (again.status, again.out, again.err) == (0, "26 resources as declared, nothing to do\n", "")
-    assert (twice.status, twice.out, twice.err) == (0, "26 resources as declared, nothing to do\n", "")
+    assert (again.status, again.out, again.err) == (0, "49 resources as declared, nothing to do\n", "")
+    assert (twice.status, twice.out, twice.err) == (0, "49 resources as declared, nothing to do\n", "")

@@ -648,7 +648,7 @@ def test_enter_says_in_one_line_what_is_wrong(tmp_path):
         str(sandbox.python()),
         "-I",
         "-S",
-        str(Path(sandbox.__file__).with_name("enter.py")),
+        str(Path(sandbox.__file__).with_name("standins") / "enter.py"),
         "--nonsense",
     ]
     ended = subprocess.run(argv, capture_output=True, check=False)

@@ -14,7 +14,8 @@ def name(page):
 
 def links(page):
     """Targets of links that lead somewhere in the project: (file, anchor)."""
-    found = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    prose = re.sub(r"`[^`\n]*`", "", page.read_text(encoding="utf-8"))  # a pattern in code is no link
+    found = re.findall(r"\]\(([^)\s]+)\)", prose)
     return [tuple((link + "#").split("#")[:2]) for link in found if "://" not in link]
 
 

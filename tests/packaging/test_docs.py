@@ -12,8 +12,9 @@ from tests.packaging.documents import PAGES, PROJECT
 from phoenix_hypervisor import errors
 from phoenix_hypervisor.cli import Workplace, phoenix
 from phoenix_hypervisor.config.model import InventoryEntry, Reach, SiteHead
-from phoenix_hypervisor.converge.engine import Outcome, Ran
+from phoenix_hypervisor.converge.engine import Outcome
 from phoenix_hypervisor.converge.plan import Entry, Plan
+from phoenix_hypervisor.converge.steps import Ran
 from phoenix_hypervisor.inspect.looks import Look, Status
 from phoenix_hypervisor.observe import document
 from phoenix_hypervisor.resource import CREATE, Effect, Ref, Refusal, run

@@ -25,7 +25,8 @@ TOOLS = {
 
 PACKAGES = (
     "systemd-sysv", "dbus", "openssh-server", "iproute2", "samba", "smbclient", "nfs-kernel-server",
-    "rpcbind", "acl", "attr", "python3", "procps", "kmod", "openssl",
+    "rpcbind", "acl", "attr", "python3", "procps", "kmod", "openssl", "lxc", "uidmap", "busybox-static",
+    "iputils-ping", "zstd",
 )  # fmt: skip
 UNWANTED = ("man", "doc", "locale", "info")
 # Without a kernel of its own a node cannot have these; the rest only costs time at every boot.
@@ -33,7 +34,8 @@ MASKED = (
     "systemd-udevd.service", "systemd-udev-trigger.service", "proc-fs-nfsd.mount", "run-rpc_pipefs.mount",
     "samba-ad-dc.service", "nmbd.service", "rpcbind.service", "rpcbind.socket", "nfs-blkmap.service",
     "rpc-statd-notify.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
-    "fstrim.timer", "e2scrub_reap.service", "e2scrub_all.timer",
+    "fstrim.timer", "e2scrub_reap.service", "e2scrub_all.timer", "lxc.service", "lxc-net.service",
+    "lxc-monitord.service",
 )  # fmt: skip
 FINISH = f"""\
 set -eu
@@ -41,6 +43,7 @@ root=$1
 rm -f "$root"/etc/ssh/ssh_host_*
 : >"$root/etc/machine-id"
 for unit in {" ".join(MASKED)}; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done
+for file in subuid subgid; do echo root:100000:65536 >"$root/etc/$file"; done
 """
 POLICY = Path("/usr/sbin/policy-rc.d")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from phoenix_hypervisor.lab.node import Disk
 
-from . import base
+from . import base, template
 from .hub import MARK, NETWORK, Hub, until
-from .nodes import Node, lay_common
+from .nodes import COMMON, Node, lay_common
 from .site import DISK_BYTES, Result, Site
 
 NAMES = ("alpha", "beta", "gamma")
@@ -24,11 +24,13 @@ SHORT = Path("/run") if os.access("/run", os.W_OK) else Path(tempfile.gettempdir
 class Cluster:
     """What a test gets."""
 
-    def __init__(self, hub: Hub, site: Site, nodes: dict[str, Node], shared: Path) -> None:
+    def __init__(self, hub: Hub, site: Site, nodes: dict[str, Node], shared: Path, template: str) -> None:
         self.site = site
         self.nodes = nodes
         self.settled = False
         """Whether all nodes are known to be as declared."""
+        self.template = template
+        """The SHA-256 of the template that lies on every node."""
         self._shared = shared
         self._hub = hub
 
@@ -105,11 +107,12 @@ def cluster() -> Iterator[Cluster]:
                 made = site.run("secrets", *words, stdin=stdin)
                 assert made.status == 0, made.err
             lay_common(hub, (site.keys / "client.pub").read_text())
+            digest = template.make(root, hub.path(f"{COMMON}{template.PATH}"))
             nodes |= {
                 name: Node(hub, root, name, 1 + n, [Disk(f"nvme-{name}_{side}", DISK_BYTES) for side in "AB"])
                 for n, name in enumerate(NAMES)
             }
-            yield Cluster(hub, site, nodes, hub.path("/run/phoenix-tests/shared"))
+            yield Cluster(hub, site, nodes, hub.path("/run/phoenix-tests/shared"), digest)
             site.forget_connections()
     finally:
         shutil.rmtree(folder)

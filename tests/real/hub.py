@@ -63,7 +63,7 @@ class Hub:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
-        until("the nodes' processes are gone", lambda: _remove_cgroups(cgroups(os.getpid())))
+        until("the nodes' processes are gone", lambda: remove_cgroups(cgroups(os.getpid())))
 
     def path(self, inside: str) -> Path:
         """Return where a path of the inside is found from here."""
@@ -112,19 +112,20 @@ def cgroups(pid: int | str, node: str = "*") -> Iterator[Path]:
 
 
 def cgroup_roots() -> list[Path]:
-    """Return the trees systemd uses: two beside the old controllers, or the one there is."""
+    """Return the trees of control groups: systemd's own and one an old controller, or the one there is."""
     top = Path("/sys/fs/cgroup")
-    return [root for name in ("systemd", "unified") if (root := top / name).is_dir()] or [top]
+    roots = [found.parent for found in sorted(top.glob("*/cgroup.procs")) if not found.parent.is_symlink()]
+    return [top] if (top / "cgroup.procs").exists() else roots
 
 
 def _remove_leftovers() -> None:
     for folder in list(cgroups("*")):
         pid = folder.name.removeprefix(f"{MARK}-").partition("-")[0]
         if not Path(f"/proc/{pid}").exists():
-            _remove_cgroups([folder])
+            remove_cgroups([folder])
 
 
-def _remove_cgroups(folders: Iterator[Path] | list[Path]) -> bool:
+def remove_cgroups(folders: Iterator[Path] | list[Path]) -> bool:
     """Remove empty cgroups with all below; False while something still runs in one."""
     for folder in folders:
         for at, _, _ in os.walk(folder, topdown=False):

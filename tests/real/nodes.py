@@ -16,63 +16,38 @@ from pathlib import Path
 from phoenix_hypervisor.lab import node as lab
 from phoenix_hypervisor.lab import skeleton
 
-from .hub import FOLDER, MARK, NETWORK, SHARED, Hub, cgroup_roots, checked, children, until
+from .boot import DEVICES, DISKS, INTERFACES, UNITS
+from .hub import (
+    FOLDER,
+    MARK,
+    NETWORK,
+    SHARED,
+    Hub,
+    cgroup_roots,
+    cgroups,
+    checked,
+    children,
+    remove_cgroups,
+    until,
+)
 
 COMMON = f"{FOLDER}/common"
 STANDINS = "/usr/local/lib/phoenix-lab"
-STAND_IN_FOR = ("zpool", "zfs", "pvesm", "lsblk", "update-initramfs")
-DISKS = "/var/lib/phoenix-lab/disks"
+STAND_IN_FOR = ("zpool", "zfs", "pvesm", "lsblk", "update-initramfs", "pct", "pveam")
 BOOTED = ("running", "degraded", "maintenance")
 HOOK = "# the tests wait here"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-DEVICES = f"""\
-#!/bin/sh
-# What a node's kernel would show: its disks, the ZFS module with the limits of /etc/modprobe.d.
-set -eu
-. /etc/phoenix-lab.conf
-ip address add "$address/24" dev host0
-ip link set host0 up
-mkdir -p /dev/disk/by-id
-while read -r kname by_id; do
-    ln -s {DISKS}/"$kname" /dev/"$kname"
-    ln -s ../../"$kname" /dev/disk/by-id/"$by_id"
-done <{DISKS}.list
-[ ! -d /sys/module ] || mount -t tmpfs -o mode=755 tmpfs /sys/module
-mkdir -p /sys/module/zfs/parameters
-for name in zfs_arc_max zfs_arc_min; do
-    value=$(modprobe --showconfig | sed -n "s/^options zfs .*\\<$name=\\([0-9]*\\).*/\\1/p" | tail -n 1)
-    echo "${{value:-0}}" >/sys/module/zfs/parameters/$name
-done
-# A machine that has loaded nfsd serves no NFS in here all the same.
-grep -v nfsd /proc/filesystems >/run/filesystems
-mount --bind /run/filesystems /proc/filesystems
+# An old group of processors is of no use, nor those below it, until it is told which.
+ENTER = """\
+mkdir -p {group}
+if [ -e {group}/cpuset.cpus ]; then
+    cat {group}/../cpuset.cpus >{group}/cpuset.cpus
+    cat {group}/../cpuset.mems >{group}/cpuset.mems
+    echo 1 >{group}/cgroup.clone_children
+fi
+echo $$ >{group}/cgroup.procs
 """
-UNITS = {
-    "phoenix-lab.service": """\
-[Unit]
-Description=What stands in for this node's hardware
-DefaultDependencies=no
-Before=network.target smbd.service ssh.service nfs-server.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/local/lib/phoenix-lab.sh
-[Install]
-WantedBy=multi-user.target
-""",
-    "nfs-server.service": """\
-[Unit]
-Description=NFS server without a kernel: only its table of exports
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/sbin/exportfs -ra
-ExecReload=/usr/sbin/exportfs -ra
-[Install]
-WantedBy=multi-user.target
-""",
-}
 
 
 class Node:
@@ -107,9 +82,20 @@ class Node:
         self._write("etc/hostname", f"{self.name}\n")
         self._write("etc/hosts", f"127.0.0.1 localhost\n{self.address} {self.name}\n")
         self._write("etc/phoenix-lab.conf", f"address={self.address}\n")
+        self._write("etc/network/interfaces", INTERFACES.format(address=self.address))
+        self._make_cluster_files()
         self._write("etc/ssh/ssh_host_ed25519_key", host_key.read_text(), 0o600)
         self._write("etc/ssh/ssh_host_ed25519_key.pub", host_key.with_suffix(".pub").read_text())
         self._put_in_disks()
+
+    def _make_cluster_files(self) -> None:
+        """Make the folders of /etc/pve, with the links to the node's own."""
+        pve = self.root / "etc/pve"
+        for guests in ("lxc", "qemu-server"):
+            (pve / "nodes" / self.name / guests).mkdir(parents=True)
+            (pve / guests).symlink_to(f"nodes/{self.name}/{guests}")
+        (pve / "local").symlink_to(f"nodes/{self.name}")
+        self._write("etc/pve/.vmlist", '{\n"version": 1,\n"ids": {}\n\n}\n')
 
     def _put_in_disks(self) -> None:
         model = skeleton.model(self.name)
@@ -133,12 +119,14 @@ class Node:
 
     def start(self) -> None:
         """Boot; returns at once, `wait` waits."""
+        # A kernel that boots knows no control groups; those of containers would be in the way.
+        until(f"{self.name} is all gone", lambda: remove_cgroups(cgroups(os.getpid(), self.name)))
         groups = [f"{root}/{MARK}-{os.getpid()}-{self.name}" for root in cgroup_roots()]
-        enter = "; ".join(f"mkdir -p {group}; echo $$ >{group}/cgroup.procs" for group in groups)
+        enter = "".join(ENTER.format(group=group) for group in groups)
         nspawn = ["systemd-nspawn", "--quiet", f"--directory={self._place}/root", "--boot", "--console=pipe"]
         nspawn += ["--register=no", "--keep-unit", f"--machine={self.name}", "--link-journal=no"]
         nspawn += ["--network-bridge=br0", f"--bind={SHARED}:/mnt/shared"]
-        script = f"{enter}; export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1; exec {shlex.join(nspawn)}"
+        script = f"{enter}export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1; exec {shlex.join(nspawn)}"
         with self._hub.path(f"{self._place}/console").open("wb") as console:
             self._process = subprocess.Popen(
                 self._hub.inside("sh", "-euc", script),
@@ -274,7 +262,8 @@ def lay_common(hub: Hub, authorized_key: str) -> None:
     wants = common / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir()
     for name in UNITS:
-        (wants / name).symlink_to(f"../{name}")
+        if "@" not in name:
+            (wants / name).symlink_to(f"../{name}")
     write(common / "usr/local/lib/phoenix-lab.sh", DEVICES, 0o755)
     write(common / "root/.ssh/authorized_keys", authorized_key, 0o600)
     for path in (common / "root", common / "root/.ssh"):

@@ -77,6 +77,11 @@ class Result(NamedTuple):
     err: str
 
     @property
+    def told(self) -> str:
+        """All that it said."""
+        return self.out + self.err
+
+    @property
     def document(self) -> Any:
         """What `--json` printed."""
         return json.loads(self.out)

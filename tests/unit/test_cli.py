@@ -43,7 +43,10 @@ def test_every_verb_explains_itself(capsys: Capture, verb: str) -> None:
     assert max(map(len, out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("verb", ["plan", "apply", "verify"])
+TELLING = ["plan", "apply", "verify", "status", "start", "stop", "restart", "logs"]
+
+
+@pytest.mark.parametrize("verb", [*TELLING, "snapshot", "rollback", "recreate"])
 def test_verbs_that_tell_by_their_exit_status_say_so(capsys: Capture, verb: str) -> None:
     assert "Exit status: 0 " in " ".join(call(capsys, verb, "--help")[1].split())
 
@@ -65,6 +68,10 @@ MISUSED = {
     ("render", "--out"): "Option '--out' requires an argument.",
     ("validate", "too", "many"): "Got unexpected extra arguments (too many)",
     ("exec",): "Missing argument 'COMMAND...'.",
+    ("exec", "pve", "--"): "Missing argument 'COMMAND...'.",
+    ("start",): "Missing argument 'GUEST...'.",
+    ("snapshot", "x"): "Missing argument 'NAME'.",
+    ("logs", "x", "-n", "0"): "Invalid value for '-n' / '--lines'",
     ("lab", "nosuch"): "No such command 'nosuch'.",
     ("secrets", "nosuch"): "No such command 'nosuch'.",
 }
@@ -93,6 +100,11 @@ def test_a_folder_that_is_no_site_is_said_by_every_verb_that_needs_one(
         ["plan"],
         ["apply", "--yes"],
         ["exec", "true"],
+        ["status"],
+        ["start", "x"],
+        ["snapshot", "x", "y"],
+        ["recreate", "x"],
+        ["logs", "x"],
         ["secrets", "list"],
     ):
         status, out, err = call(capsys, "--site", tmp_path, *words)
@@ -130,7 +142,7 @@ def test_validate_tells_warnings_and_succeeds(tmp_path: Path, capsys: Capture) -
     assert call(capsys, "--site", tmp_path, "validate") == (
         0,
         "",
-        "configs/profiles/spare.yaml:1:1: warning: no node names the profile `spare`\n"  # noqa: ISC004
+        "configs/profiles/spare.yaml:1:1: warning: no node or guest names the profile `spare`\n"  # noqa: ISC004
         "site `test`: 2 nodes, 1 resources, no errors\n",
     )
 
@@ -271,6 +283,10 @@ def test_a_host_or_target_that_is_not_there_is_wrong_usage(tmp_path: Path, capsy
         ("plan", "--target", "zfs_dataset:tank/y"): "no resource `zfs_dataset:tank/y`\n"
         "  hint: did you mean `zfs_dataset:tank/x`?",
         ("exec", "--host", "x", "true"): "no host `x`\n  hint: known: pve",
+        ("exec", "x", "--", "true"): "no host `x`\n  hint: known: pve",
+        ("exec", "pve", "true"): "`pve` is a host, and `--` is missing behind it\n"
+        "  hint: `phoenix exec pve -- true` runs it there",
+        ("start", "pve"): "no guest `pve`\n  hint: `pve` is a node; guests live on it",
     }.items():
         assert call(capsys, "--site", tmp_path, *words) == (64, "", f"error: {said}\n"), words
 
@@ -290,6 +306,9 @@ def test_exec_runs_on_hosts_and_keeps_data_on_stdout(tmp_path: Path, capsys: Cap
         "pve: status 0\nerr\n",
     )
     assert call(capsys, "--site", tmp_path, "exec", "exit", "7") == (1, "", "pve: status 7\n")
+    for words in (["pve"], ["--host", "pve"], ["--host=pve"], ["pve", "--host", "pve"]):
+        found = call(capsys, "--site", tmp_path, "exec", *words, "--", "echo --", "--host x")
+        assert found == (0, "-- --host x\n", "pve: status 0\n"), words
 
 
 def test_exec_on_a_host_that_is_not_there_is_unknown(tmp_path: Path, capsys: Capture) -> None:

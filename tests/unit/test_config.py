@@ -118,7 +118,7 @@ def test_the_same_mistake_of_many_nodes_is_said_once(tmp_path: Path) -> None:
 def test_a_profile_nobody_names_is_a_warning(tmp_path: Path) -> None:
     site = loaded(tmp_path, {BASE: "zfs_arc: {}\n"})
     assert [str(problem) for problem in site.warnings] == [
-        "configs/profiles/base.yaml:1:1: warning: no node names the profile `base`"
+        "configs/profiles/base.yaml:1:1: warning: no node or guest names the profile `base`"
     ]
 
 
@@ -163,7 +163,7 @@ def test_all_problems_of_all_files_come_at_once_in_file_order(tmp_path: Path) ->
         f"{NODE}:11:1: zfs_arc:pve: `max` is missing\n"
         f"{SITE}:1:1: `name` string should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$'\n"
         f"{SITE}:2:1: unknown key `extra`\n"
-        "  hint: known: allow, defaults, secrets\n"
+        "  hint: known: allow, defaults, guest_defaults, secrets\n"
         f"{SITE}:3:9: `allow.quota_overcommit` must be greater than or equal to 1\n"
         "inventory/groups.yaml:1:7: lab: `port` must be less than or equal to 65535\n"
         f"{HOSTS}:1:7: pve: unknown key `hostnam`\n"
@@ -270,7 +270,7 @@ SITES = {
     "name: t\ndefaults: [1]": "2:1: `defaults` must hold settings",
     "name: t\nallow: []": "2:1: `allow` must hold settings",
     "name: t\nsecrets: 1": "2:1: `secrets` must hold settings",
-    "name: t\ndefaults: {profiles: [a]}": "2:12: `profiles` belongs into a node's own file\n"
+    "name: t\ndefaults: {profiles: [a]}": "2:12: `profiles` belongs into a node's or guest's own file\n"
     "  hint: a profile and the defaults cannot name further ones",
 }
 
@@ -283,7 +283,7 @@ def test_the_site_s_own_file_is_checked(tmp_path: Path, content: str) -> None:
 def test_a_profile_cannot_name_profiles(tmp_path: Path) -> None:
     files = {BASE: "profiles: [top]\n", TOP: "", NODE: f"profiles: [base, top]\n{POOL}"}
     assert problems(tmp_path, files) == (
-        f"{BASE}:1:1: `profiles` belongs into a node's own file\n"
+        f"{BASE}:1:1: `profiles` belongs into a node's or guest's own file\n"
         "  hint: a profile and the defaults cannot name further ones"
     )
 
@@ -291,8 +291,7 @@ def test_a_profile_cannot_name_profiles(tmp_path: Path) -> None:
 def test_files_that_nothing_would_read_are_refused(tmp_path: Path) -> None:
     files = {"configs/nodes/old.yml": "", "configs/profiles/notes.txt": "", "configs/guests/900-x.json": ""}
     assert problems(tmp_path, files) == (
-        "configs/guests/900-x.json:1:1: guests are not managed by this version\n"
-        "  hint: move the file out of configs/\n"
+        "configs/guests/900-x.json:1:1: guest `x` has no section `lxc`: what kind of guest it is\n"
         "configs/nodes/old.yml:1:1: neither .yaml nor .json: it would be ignored\n"
         "  hint: rename it, or move it out of configs/\n"
         "configs/profiles/notes.txt:1:1: neither .yaml nor .json: it would be ignored\n"
@@ -520,7 +519,7 @@ def test_settings_are_read_without_the_nodes(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_settings(make(tmp_path, {SITE: "nam: x"}))
     assert str(caught.value) == (
-        f"{SITE}:1:1: `name` is missing\n{SITE}:1:1: unknown key `nam`\n  hint: known: allow, defaults, secrets"  # noqa: E501
+        f"{SITE}:1:1: `name` is missing\n{SITE}:1:1: unknown key `nam`\n  hint: known: allow, defaults, guest_defaults, secrets"  # noqa: E501
     )
 
 
@@ -537,3 +536,35 @@ def test_a_reference_names_a_resource_on_every_host_or_on_one(tmp_path: Path) ->
         with pytest.raises(UsageError) as caught:
             named(site, wrong)
         assert str(caught.value) == f"no resource `{wrong}`\n  hint: {hint}"
+
+
+# --- files named by the files -----------------------------------------------------------------------------
+
+TEXT = "host_file: {/etc/x: {content: !file NAME}}\n"
+
+
+def test_a_file_named_by_its_tag_stands_for_its_text(tmp_path: Path) -> None:
+    files = {"configs/files/deep/x.conf": "a: [\r\n\n", NODE: TEXT.replace("NAME", "deep/x.conf")}
+    assert loaded(tmp_path, files).resources[Ref("pve", "host_file", "/etc/x")].content == "a: [\r\n\n"
+
+
+NAMED_WRONG = {
+    "y.conf": "no file `y.conf`\n  hint: did you mean `x.conf`?",
+    "q": "no file `q`\n  hint: the files are those of configs/files/",
+    "../site.yaml": "no file `../site.yaml`\n  hint: the files are those of configs/files/",
+    "/etc/hosts": "no file `/etc/hosts`\n  hint: the files are those of configs/files/",
+    "latin.conf": "cannot read `latin.conf`: is not UTF-8 text",
+}
+
+
+@pytest.mark.parametrize("name", NAMED_WRONG)
+def test_a_file_that_cannot_be_named_is_a_problem(tmp_path: Path, name: str) -> None:
+    files = {"configs/files/x.conf": "x", "configs/files/latin.conf": b"\xe9", "configs/files/q/f": ""}
+    found = problems(tmp_path, {**files, NODE: TEXT.replace("NAME", name)})
+    assert found == f"{NODE}:1:31: {NAMED_WRONG[name]}"
+
+
+def test_a_file_is_not_named_from_the_inventory(tmp_path: Path) -> None:
+    assert problems(tmp_path, {HOSTS: "pve: {hostname: !file x}\n"}) == (
+        f"{HOSTS}:1:17: `!file` belongs into the files of configs/"
+    )

@@ -16,6 +16,7 @@ from phoenix_hypervisor.config import load
 from phoenix_hypervisor.config.model import Disk, Gpu, Hardware, InventoryEntry, NodeHead, Reach, SiteHead
 from phoenix_hypervisor.errors import InputError
 from phoenix_hypervisor.render import Renderer, render
+from phoenix_hypervisor.secrets import Secret
 from phoenix_hypervisor.secretstore.settings import SecretSettings
 
 FIELDS = sorted(
@@ -56,7 +57,9 @@ def check(files: dict[str, str | bytes | None]) -> None:
 
 def yaml(value: object) -> str:
     out = io.StringIO()
-    YAML(typ="safe", pure=True).dump(value, out)
+    writer = YAML(typ="safe", pure=True)
+    writer.representer.add_representer(Secret, lambda to, one: to.represent_scalar("!secret", one.name))
+    writer.dump(value, out)
     return out.getvalue()
 
 

@@ -9,11 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_hypervisor.converge import steps
-from phoenix_hypervisor.converge.steps import acts, push
+from phoenix_hypervisor.converge.steps import Act, acts, carry_out, push
+from phoenix_hypervisor.errors import GuestError
 from phoenix_hypervisor.process import Ended, run
-from phoenix_hypervisor.resource import Artifact, Step
+from phoenix_hypervisor.resource import Artifact, Confirm, Ref, Step
 from phoenix_hypervisor.resource import run as step_of
 from phoenix_hypervisor.secrets import Secret, Text
+from phoenix_hypervisor.transport import Answer
 
 SHELLS = [name for name in ("sh", "dash", "bash") if shutil.which(name)]
 
@@ -136,13 +138,28 @@ def test_a_note_that_cannot_be_made_keeps_the_old_file(
 
 def test_what_is_run_for_each_sort_of_step() -> None:
     conf, script = Artifact("/etc/a b", "x"), Artifact("/var/x.sh", "x", 0o700, script=True)
-    assert list(acts(step_of("zfs", "set", "a=b c", "tank"), "")) == [("zfs set 'a=b c' tank", None)]
+    assert list(acts(step_of("zfs", "set", "a=b c", "tank"), "")) == [Act("zfs set 'a=b c' tank")]
     secret = Text(Secret("s"))
-    assert list(acts(Step("t", argv=("cat",), stdin=secret), "")) == [("cat", secret)]
+    assert list(acts(Step("t", argv=("cat",), stdin=secret), "")) == [Act("cat", secret)]
     assert list(acts(Step("t", push=conf, check="true", pending="smbd"), "text")) == [
         push(conf, "text", check="true", pending="smbd")
     ]
     assert list(acts(Step("t", execute=script, stdin=secret), "text")) == [
         push(script, "text"),
-        ("sh /var/x.sh", secret),
+        Act("sh /var/x.sh", secret),
     ]
+    confirm = Confirm(("arm", "it"), ("disarm",))
+    assert list(acts(Step("t", execute=script, arguments=("a b",), confirm=confirm), "text")) == [
+        push(script, "text"),
+        Act("arm it"),
+        Act("sh /var/x.sh 'a b'"),
+        Act("disarm", afresh=True),
+    ]
+
+
+def test_a_guest_that_cannot_be_entered_fails_the_step_and_nothing_else() -> None:
+    def broken(_: Act) -> Answer:
+        raise GuestError("guest `web` cannot be entered: no such namespace")
+
+    ran = carry_out(broken, Ref("web", "host_file", "/etc/x"), step_of("true"), "")
+    assert ran.failure == "`true` ended with 1: guest `web` cannot be entered: no such namespace"

@@ -265,6 +265,24 @@ def test_comments_blank_lines_and_foreign_keys_do_no_harm() -> None:
     assert storage_cfg.parse("") == {}
 
 
+@pytest.mark.parametrize(
+    ("lines", "folder"),
+    [
+        ("dir: s\n\tpath /tank/iso\n", "/tank/iso/template/cache"),
+        ("dir: s\n\tpath /tank/iso\n\tcontent-dirs iso=i,vztmpl=archives/lxc\n", "/tank/iso/archives/lxc"),
+        ("nfs: s\n\tserver x\n", "/mnt/pve/s/template/cache"),
+        ("dir: t\n\tpath /tank/iso\n", ""),
+    ],
+)
+def test_archives_lie_where_the_storage_keeps_them(lines: str, folder: str) -> None:
+    assert storage_cfg.template_folder(storage_cfg.parse(lines), "s") == folder
+
+
+def test_the_storage_that_needs_no_entry_keeps_archives_too() -> None:
+    # pvesm path local:vztmpl/… on a node without storage.cfg (transcript 01-storage-064)
+    assert storage_cfg.template_folder({}, "local") == "/var/lib/vz/template/cache"
+
+
 # --- exports ----------------------------------------------------------------------------------------------
 
 DEFAULT = "hide,no_all_squash,no_subtree_check,ro,root_squash,sec=sys,secure,sync,wdelay"

@@ -1,9 +1,11 @@
 """The loop of an apply, on hosts that are small tables which change when they are acted on."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit.site_files import NODE, POOL, loaded
 
 from phoenix_hypervisor import registry
@@ -13,7 +15,8 @@ from phoenix_hypervisor.errors import HostError
 from phoenix_hypervisor.inspect.looks import Status
 from phoenix_hypervisor.inspect.opening import OpenSite
 from phoenix_hypervisor.inspect.session import inspect
-from phoenix_hypervisor.resource import Difference, Ref
+from phoenix_hypervisor.kinds.zfs_dataset import ZfsDataset
+from phoenix_hypervisor.resource import Change, Confirm, Difference, Ref, Step, run
 from phoenix_hypervisor.secrets import Text
 from phoenix_hypervisor.transport import Answer, Question
 
@@ -39,7 +42,7 @@ class Node:
     """A fleet of one host: what is wrong with it, and what acts do about that."""
 
     def __init__(self, wrong: Collection[str], ill: Collection[str] = ()) -> None:
-        self.hosts = ["pve"]
+        self.hosts = self.nodes = ["pve"]
         self.lost: dict[str, HostError] = {}
         self.wrong, self.ill = set(wrong), set(ill)
         self.acts: list[str] = []
@@ -61,8 +64,14 @@ class Node:
     def trips(self) -> dict[str, int]:
         return {}
 
-    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
-        return [self._answer(*question.command.split(" ", 1)) for question in questions]
+    def is_lost(self, host: str) -> HostError | None:
+        return self.lost.get(host)
+
+    def ask(self, asked: Mapping[str, Sequence[Question]]) -> dict[str, list[Answer]]:
+        return {
+            host: [self._answer(*question.command.split(" ", 1)) for question in questions]
+            for host, questions in asked.items()
+        }
 
     def _answer(self, verb: str, name: str) -> Answer:
         if verb == "use":
@@ -268,3 +277,103 @@ def test_a_resource_that_no_check_looks_at_is_unknown_and_so_is_not_touched(tmp_
     pool = seen[Ref("pve", "zfs_pool", "tank")]
     assert (pool.status, pool.reasons) == (Status.UNKNOWN, ("no check looked at it",))
     assert (seen[X].status, seen[X].blocked_by) == (Status.BLOCKED, pool.ref)
+
+
+# --- steps that may cut us off ----------------------------------------------------------------------------
+
+
+class Cut(Node):
+    """A node that may not be reached by a new connection."""
+
+    def __init__(self, reached: bool) -> None:
+        super().__init__({"tank/x"})
+        self.reached = reached
+        self.afresh_acts: list[str] = []
+
+    @contextmanager
+    def afresh(self, node: str) -> Iterator["Cut"]:
+        if not self.reached:
+            raise HostError(f"host `{node}` cannot be reached: no route")
+        fresh = Cut(reached=True)
+        fresh.wrong, fresh.acts = self.wrong, self.afresh_acts
+        yield fresh
+
+
+GUARDED = Confirm(("arm", "tank/x"), ("disarm", "tank/x"))
+
+
+def guarded(self: ZfsDataset, change: Change) -> Iterator[Step]:
+    yield Step("risky tank/x", argv=("risky", "tank/x"), confirm=GUARDED)
+
+
+def test_a_step_that_may_cut_us_off_is_confirmed_by_a_new_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ZfsDataset, "converge", guarded)
+    node = Cut(reached=True)
+    outcome = applied(tmp_path, node)
+    assert (node.acts, node.afresh_acts) == (["arm tank/x", "risky tank/x"], ["disarm tank/x"])
+    assert outcome.code == 0
+
+
+def test_without_a_new_connection_it_failed_and_the_node_takes_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ZfsDataset, "converge", guarded)
+    node = Cut(reached=False)
+    node.on = {"arm": lambda: Answer(0, b"", b""), "risky": lambda: Answer(0, b"", b"")}
+    outcome = applied(tmp_path, node)
+    assert (node.acts, node.afresh_acts) == (["arm tank/x", "risky tank/x"], [])
+    assert outcome.code == 1
+    assert outcome.stuck[X] == (
+        "`risky tank/x` ended with 1: host `pve` cannot be reached: no route; "
+        "the node takes the change back by itself"
+    )
+
+
+# --- steps that fail --------------------------------------------------------------------------------------
+
+SEEN = CHECKS + "\n\ndef seen(host, KIND):\n    return host.run_expect([0], f'whole {KIND.name}').stdout\n"
+
+
+class Moving(Node):
+    """A node whose resources are seen as a whole; `whole` is what is seen."""
+
+    whole = "one"
+
+    def _answer(self, verb: str, name: str) -> Answer:
+        return Answer(0, self.whole.encode(), b"") if verb == "whole" else super()._answer(verb, name)
+
+
+def two_steps(self: ZfsDataset, change: Change) -> Iterator[Step]:
+    yield run("first", self.name)
+    yield run("second", self.name)
+
+
+@pytest.mark.parametrize(
+    ("failing", "acts"),
+    {
+        "first": ["first tank/x", "first tank/x", "second tank/x"],
+        "second": ["first tank/x", "second tank/x"],
+    }.items(),
+)
+def test_what_somebody_else_changed_meanwhile_is_planned_again_and_our_own_doing_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, acts: list[str]
+) -> None:
+    """A first step that fails was meant for what is no longer there; a later one follows our own first."""
+    monkeypatch.setattr(ZfsDataset, "converge", two_steps)
+    monkeypatch.setattr("tests.unit.test_engine.CHECKS", SEEN)
+    node = Moving({"tank/x"})
+    node.on = {"first": lambda: Answer(0, b"", b"") if failing == "second" or node.whole == "two" else None}
+
+    def fails() -> Answer | None:
+        if node.whole == "two":
+            return None
+        node.whole = "two"
+        return Answer(1, b"", b"digest mismatch")
+
+    node.on[failing] = fails
+    outcome = applied(tmp_path, node)
+    assert node.acts == acts
+    assert outcome.code == (0 if failing == "first" else 1)
+    assert failing == "first" or outcome.stuck[X] == "`second tank/x` ended with 1: digest mismatch"

@@ -49,6 +49,8 @@ STATUS = {
     "SecretError": 1,
     "UsageError": 64,
     "HostError": 3,
+    "GuestError": 3,
+    "GuestDownError": 3,
     "CheckError": 3,
 }
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, PhoenixError)]

@@ -8,10 +8,11 @@ from tests.unit.site_files import DATASET, HOSTS, NODE, POOL, loaded, make
 from phoenix_hypervisor.config import load
 from phoenix_hypervisor.config.inventory import read_inventory
 from phoenix_hypervisor.errors import HostError, InputError, UsageError
-from phoenix_hypervisor.inspect.fleet import MANY, SHELLS, Fleet, refuse_unknown_hosts
+from phoenix_hypervisor.inspect.fleet import Fleet, refuse_unknown_hosts
 from phoenix_hypervisor.inspect.opening import OpenSite, open_site
 from phoenix_hypervisor.resource import Ref
 from phoenix_hypervisor.transport import Address, Question
+from phoenix_hypervisor.transport.shells import ASKING, MANY
 
 GROUPS, DEFAULTS = "inventory/groups.yaml", "inventory/defaults.yaml"
 
@@ -84,18 +85,18 @@ def test_a_mistake_of_ours_is_not_taken_for_a_lost_host(tmp_path: Path) -> None:
 
 def test_hosts_answer_and_trips_are_counted(tmp_path: Path) -> None:
     hosts = fleet(tmp_path, MANY_HOSTS)
-    found = hosts.run(lambda host: hosts.ask(host, [Question("echo $$")]), ["n0", "n1"], "ask")
+    found = hosts.ask({"n0": [Question("echo $$")], "n1": [Question("echo $$")]})
     assert len({answers[0].stdout for answers in found.values()}) == 2
-    assert set(hosts.trips()) == {"n0", "n1"}
+    assert hosts.trips() == {"n0": 2, "n1": 2}
     hosts.close()
 
 
 def test_many_questions_to_one_host_go_through_several_shells_and_come_back_in_order(tmp_path: Path) -> None:
     hosts = fleet(tmp_path, MANY_HOSTS)
-    count = MANY * SHELLS + 7
-    answers = hosts.ask("n0", [Question(f"echo {n} $$") for n in range(count)])
+    count = MANY * ASKING + 7
+    answers = hosts.ask({"n0": [Question(f"echo {n} $$") for n in range(count)]})["n0"]
     assert [int(answer.stdout.split()[0]) for answer in answers] == list(range(count))
-    assert len({answer.stdout.split()[1] for answer in answers}) == SHELLS
+    assert len({answer.stdout.split()[1] for answer in answers}) == ASKING
     hosts.close()
 
 
@@ -110,9 +111,9 @@ def test_a_host_that_allows_one_session_only_is_asked_through_that_one(
         return address(name)._replace(transport="ssh", hostname="127.0.0.1", port=1)
 
     monkeypatch.setattr(hosts, "address", refusing)
-    count = MANY * SHELLS
+    count = MANY * ASKING
     for _ in range(2):
-        answers = hosts.ask("n0", [Question(f"echo {n} $$") for n in range(count)])
+        answers = hosts.ask({"n0": [Question(f"echo {n} $$") for n in range(count)]})["n0"]
         assert [int(answer.stdout.split()[0]) for answer in answers] == list(range(count))
         assert len({answer.stdout.split()[1] for answer in answers}) == 1
     assert hosts.lost == {}
@@ -142,7 +143,7 @@ def test_the_scope_is_everything_or_targets_and_what_they_need(tmp_path: Path) -
     assert len(opened.scope([])) == len(site.resources) == 4
     assert names(opened.scope(["zfs_dataset:tank/x"])) == ["pve/zfs_pool:tank", "pve/zfs_dataset:tank/x"]
     assert names(opened.scope(["zfs_pool:tank"])) == ["pve/zfs_pool:tank", "two/zfs_pool:tank"]
-    assert opened.targets(["pve/zfs_arc:pve"]) == {Ref("pve", "zfs_arc", "pve")}
+    assert opened.chosen(["pve/zfs_arc:pve"]) == {Ref("pve", "zfs_arc", "pve")}
 
 
 def test_the_scope_is_limited_to_the_chosen_hosts(tmp_path: Path) -> None:

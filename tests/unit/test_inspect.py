@@ -12,7 +12,7 @@ import pytest
 from tests.unit.site_files import HOSTS, NODE, loaded
 
 from phoenix_hypervisor import registry
-from phoenix_hypervisor.errors import CheckError, HostError
+from phoenix_hypervisor.errors import CheckError, GuestDownError, HostError
 from phoenix_hypervisor.inspect.inspector import Inspector
 from phoenix_hypervisor.inspect.looks import Finding, Look, Status, Verdict, looks
 from phoenix_hypervisor.inspect.opening import OpenSite
@@ -37,21 +37,29 @@ class TableFleet:
     """A fleet whose hosts answer from a table, and notes what they were asked."""
 
     def __init__(self, hosts: Collection[str], answers: Mapping[str, Answer | Exception]) -> None:
-        self.hosts = list(hosts)
+        self.hosts = self.nodes = list(hosts)
         self.lost: dict[str, HostError] = {}
         self.asked: list[tuple[str, list[str]]] = []
         self._answers = answers
 
-    def run(self, work: Callable[[str], Any], hosts: Collection[str], name: str) -> dict[str, Any]:
-        found = {}
-        for host in hosts:
+    def is_lost(self, host: str) -> HostError | None:
+        return self.lost.get(host)
+
+    def ask(self, asked: Mapping[str, Sequence[Question]]) -> dict[str, list[Answer] | HostError]:
+        found: dict[str, list[Answer] | HostError] = {}
+        for host, questions in asked.items():
             try:
-                found[host] = work(host)
+                found[host] = self._ask(host, questions)
+            except GuestDownError as down:
+                found[host] = down
             except HostError as error:
                 self.lost[host] = error
         return found
 
-    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
+    def transport(self, host: str) -> "TableTransport":
+        return TableTransport(lambda questions: self._ask(host, questions))
+
+    def _ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
         self.asked.append((host, [question.command for question in questions]))
         answers = []
         for question in questions:
@@ -68,6 +76,13 @@ class TableFleet:
 
     def close(self) -> None:
         pass
+
+
+class TableTransport:
+    """The way to one host of the table."""
+
+    def __init__(self, ask: Callable[[Sequence[Question]], list[Answer]]) -> None:
+        self.ask = ask
 
 
 HEAD = "import pytest\nfrom phoenix_hypervisor.secrets import Text\n\n\n"
@@ -340,6 +355,11 @@ def test_a_probe_may_feed_and_ask_for_what_is_around(tmp_path: Path) -> None:
     assert trial.finding().verdict is Verdict.HELD
 
 
+def test_any_check_may_feed(tmp_path: Path) -> None:
+    check_ = "def test_it(host, zfs_arc, feed):\n    assert feed('cat', Text('x')).stdout == 'x'\n"
+    assert Trial(tmp_path, check_, {"cat": "x"}).finding().verdict is Verdict.HELD
+
+
 POOL_AND_SET = {
     NODE: "hardware: {disks: {a: {id: d1, size: 1T}}}\n"
     "zfs_pool: {tank: {vdevs: [{type: stripe, disks: [d1]}]}}\nzfs_dataset: {tank/x: {}}\n"
@@ -391,7 +411,7 @@ REFUSED = {
     "pytest's own folder": "def test_it(host, zfs_arc, tmp_path): pass\n",
     "no kind": "def test_it(host): pass\n",
     "two kinds": "def test_it(host, zfs_arc, samba_user): pass\n",
-    "feeding without being a probe": "def test_it(host, zfs_arc, feed): pass\n",
+    "what is around, without being a probe": "def test_it(host, zfs_arc, site): pass\n",
 }
 
 
@@ -399,7 +419,7 @@ REFUSED = {
 def test_a_check_with_a_wrong_argument_is_refused_at_collection(tmp_path: Path, what: str) -> None:
     with pytest.raises(CheckError) as caught:
         Trial(tmp_path, REFUSED[what])
-    said = "test_it: a check takes `host`, one argument named after a kind, nothing else"
+    said = "test_it: a check takes `host`, one argument named after a kind, `feed`, nothing else"
     assert said in str(caught.value)
     assert caught.value.message.startswith("the checks could not be run:\n")
 

@@ -25,6 +25,6 @@ def test_progress_told_on_stderr_meanwhile_is_not_swallowed(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("end", [pytest.skip, pytest.fail])
 def test_a_check_that_skips_or_fails_itself_ends_no_other(end):
-    fleet = SimpleNamespace(lost={})
+    fleet = SimpleNamespace(is_lost=lambda host: None)
     calls = [Call("pve", "first", lambda: end("not here")), Call("pve", "second", lambda: None)]
     assert Speculation(fleet, ["pve"]).run(calls) == {"second"}

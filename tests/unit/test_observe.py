@@ -7,17 +7,21 @@ from pathlib import Path
 import pytest
 from tests.unit.site_files import HOSTS, NODE, POOL, cases, loaded
 
-from phoenix_hypervisor.converge.engine import Outcome, Ran
-from phoenix_hypervisor.converge.plan import Consent, Plan, build
+from phoenix_hypervisor.converge.engine import Outcome
+from phoenix_hypervisor.converge.plan import Consent, Entry, Plan, build
+from phoenix_hypervisor.converge.steps import Ran
 from phoenix_hypervisor.errors import HostError
 from phoenix_hypervisor.inspect.looks import Look, Status
 from phoenix_hypervisor.observe import document, screen
-from phoenix_hypervisor.resource import CREATE, REMOVE, Change, Difference, Effect, Ref
+from phoenix_hypervisor.resource import CREATE, REMOVE, Change, Difference, Effect, Ref, Step, run
 
 POOL_REF = Ref("pve", "zfs_pool", "tank")
 X, Y, Z = (Ref("pve", "zfs_dataset", f"tank/{name}") for name in "xyz")
 EXPORT = Ref("pve", "nfs_export", "/tank/x")
 SHARE = Ref("pve", "samba_share", "media")
+CHAT, SEARCH = Ref("pve", "lxc", "950"), Ref("pve", "lxc", "951")
+INSIDE = [Ref("vllm-chat", "host_file", f"/etc/{name}") for name in ("a", "b", "c")]
+STALE = "was made from the layer base-gpu as it was before: `phoenix recreate vllm-chat` makes it anew"
 FILES = {
     NODE: f"{POOL}zfs_dataset: {{tank/x: {{atime: off}}, tank/y: {{state: absent}}, tank/z: {{}}}}\n"
     "nfs_export: {/tank/x: {clients: {a: []}}}\nsamba_share: {media: {path: /tank/z}}\n",
@@ -62,6 +66,32 @@ def removing(site) -> tuple[Plan, dict[Ref, Look]]:
     return build(site, looks, [Ref("pve", "samba_user", "old")], consent), looks
 
 
+def with_guests() -> tuple[Plan, dict[Ref, Look]]:
+    change = Change({"memory": Difference(4096, 8192), "features": Difference("", "nesting")})
+    looks = {
+        CHAT: Look(CHAT, Status.DRIFT, change, notices=(STALE,)),
+        SEARCH: Look(SEARCH, Status.OK, notices=("a line in its conf file is not read by Proxmox: x",)),
+        INSIDE[0]: Look(INSIDE[0], Status.BLOCKED, CREATE, blocked_by=CHAT),
+        INSIDE[1]: Look(INSIDE[1], Status.BLOCKED, blocked_by=CHAT),
+        INSIDE[2]: Look(INSIDE[2], Status.BLOCKED, blocked_by=INSIDE[0]),
+    }
+    restart = Step("pct reboot 950", ("pct",), effect=Effect.RESTART, interrupts="lxc:950 vllm-chat")
+    steps = {CHAT: (run("pct", "set", "950", "--memory", "8192"), restart), INSIDE[0]: (run("true"), restart)}
+    entries = [Entry(ref, look, steps.get(ref, ())) for ref, look in looks.items() if ref != SEARCH]
+    return Plan(tuple(entries)), looks
+
+
+def node_of(host: str) -> str:
+    return "pve" if host == "vllm-chat" else host
+
+
+def guests_lost() -> Iterator[str]:
+    gone = HostError("host `pve` cannot be reached: timed out")
+    yield from screen.plan_lines(*with_guests(), {"pve": gone}, node_of)
+    looks = {ref: Look(ref, Status.UNKNOWN, reasons=(gone.message,)) for ref in (CHAT, INSIDE[0])}
+    yield from screen.outcome_lines(Outcome(looks, lost={"pve": gone}), node_of=node_of)
+
+
 def lost(site) -> Iterator[str]:
     plan, looks = busy(site)
     yield from screen.plan_lines(plan, looks, {"pve": HostError("host `pve` cannot be reached: timed out")})
@@ -86,6 +116,14 @@ MADE = {
     "removals": lambda site: screen.plan_lines(*removing(site), {}),
     "a lost host": lost,
     "an outcome": lambda site: screen.outcome_lines(outcome()),
+    "guests": lambda _: screen.plan_lines(*with_guests(), {}, node_of),
+    "notices and nothing to do": lambda _: screen.plan_lines(
+        Plan(), {SEARCH: with_guests()[1][SEARCH]}, {}, node_of
+    ),
+    "an outcome with notices": lambda _: screen.outcome_lines(
+        Outcome({SEARCH: with_guests()[1][SEARCH]}), (), node_of
+    ),
+    "guests of a lost node": lambda _: guests_lost(),
 }
 
 
@@ -117,8 +155,10 @@ def test_the_document_of_a_plan_has_what_the_screen_has(site) -> None:
                 "title": "zfs set atime=off tank/x",
                 "argv": ["zfs", "set", "atime=off", "tank/x"],
                 "artifact": None,
+                "arguments": [],
                 "stdin": None,
                 "effect": "hot",
+                "interrupts": "",
                 "destroys": "",
                 "exact": False,
             }
@@ -129,6 +169,16 @@ def test_the_document_of_a_plan_has_what_the_screen_has(site) -> None:
         "/etc/modprobe.d/zz-phoenix-zfs_arc.conf",
         "/var/lib/phoenix/scripts/zfs_arc/limit.sh",
     ]
+
+
+def test_documents_say_who_is_interrupted_and_what_is_worth_knowing() -> None:
+    plan, looks = with_guests()
+    planned = document.plan_document(plan, looks, {})
+    steps = [step for entry in planned["entries"] for step in entry["steps"]]
+    assert [step["interrupts"] for step in steps] == ["", "lxc:950 vllm-chat", "", "lxc:950 vllm-chat"]
+    notices = {"pve/lxc:950": [STALE], "pve/lxc:951": list(looks[SEARCH].notices)}
+    assert planned["notices"] == notices
+    assert document.outcome_document(planned, Outcome(looks), plan.code)["notices"] == notices
 
 
 def test_values_json_does_not_have_are_sorted_or_said() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.site_files import HOSTS, NODE, POOL, loaded
+from tests.unit.site_files import NODE, POOL, loaded
 
 from phoenix_hypervisor.converge.plan import Consent, Entry, Plan, build
 from phoenix_hypervisor.errors import ExitCode
@@ -42,7 +42,7 @@ def refusals(plan: Plan) -> list[str]:
 def test_nothing_that_differs_is_an_empty_plan(site) -> None:
     plan = build(site, {ref: Look(ref, Status.OK) for ref in site.resources})
     assert plan == Plan()
-    assert (plan.pending, plan.code, plan.strongest("pve"), plan.destroys()) == (False, 0, Effect.HOT, [])
+    assert (plan.pending, plan.code, plan.destroys()) == (False, 0, [])
 
 
 def test_what_differs_gives_steps_in_the_order_of_needs(site) -> None:
@@ -59,12 +59,8 @@ def test_what_differs_gives_steps_in_the_order_of_needs(site) -> None:
         "write /etc/exports.d/phoenix-tank.x.exports",
         "exportfs -ra",
     ]
-    assert (plan.code, plan.pending, plan.strongest("pve"), plan.strongest("other")) == (
-        ExitCode.PENDING,
-        True,
-        Effect.RELOAD,
-        Effect.HOT,
-    )
+    assert (plan.code, plan.pending) == (ExitCode.PENDING, True)
+    assert [step.effect for entry in plan.entries for step in entry.steps][-1] is Effect.RELOAD
 
 
 def test_steps_of_what_waits_are_after_what_it_waits_for(site) -> None:
@@ -175,9 +171,3 @@ CODES = [
 @pytest.mark.parametrize(("entries", "code"), CODES)
 def test_of_several_exit_statuses_the_worst_wins(entries: list[Entry], code: int) -> None:
     assert Plan(tuple(entries)).code == code
-
-
-def test_hosts_have_plans_of_their_own_strength(tmp_path: Path) -> None:
-    site = loaded(tmp_path, {**FILES, HOSTS: "pve:\ntwo:\n", "configs/nodes/two.yaml": FILES[NODE]})
-    plan = build(site, drift(X._replace(host="two"), ATIME) | drift(EXPORT, CREATE))
-    assert (plan.strongest("pve"), plan.strongest("two")) == (Effect.RELOAD, Effect.HOT)

@@ -9,7 +9,7 @@ import pytest
 
 from phoenix_hypervisor.errors import SecretError
 from phoenix_hypervisor.process import Broken, Child, Ended, attach, run
-from phoenix_hypervisor.secrets import Secret, Text
+from phoenix_hypervisor.secrets import Encoded, Secret, Text
 
 CANARY = b"canary-7f3d"
 
@@ -204,7 +204,7 @@ def test_silence_breaks_a_conversation() -> None:
 
 def test_texts_can_travel_as_base64() -> None:
     child = Child(["sh", "-c", "base64 -d"])
-    child.send(Text("ü" * 1000, Secret("s", Kept())), encoded=True, close=True)
+    child.send(Text(Encoded(Text("ü" * 1000, Secret("s", Kept())))), close=True)
     assert child.read_to_end(5)[0] == ("ü" * 1000).encode() + CANARY
     assert child.wait(5) == 0
 

@@ -55,15 +55,27 @@ def test_every_kind_has_a_module_templates_and_checks_with_its_name() -> None:
 
 
 def test_there_is_no_template_and_no_check_without_a_kind() -> None:
-    templates = {path.name for path in registry.own_folder("templates").iterdir()}
+    folder = registry.own_folder("templates")
+    templates = {path.name for path in folder.iterdir() if path.is_dir()}
     checks = {path.stem.removeprefix("test_") for path in registry.own_folder("verify").glob("test_*.py")}
     assert (templates, checks) == (set(registry.homes()), set(registry.homes()))
 
 
+def test_what_stands_beside_the_kinds_templates_is_included_by_some_of_them() -> None:
+    folder = registry.own_folder("templates")
+    text = "".join(path.read_text() for path in folder.rglob("*.j2"))
+    beside = [path.name for path in folder.iterdir() if path.is_file()]
+    assert [name for name in beside if f'{{% include "{name}" %}}' not in text] == []
+
+
 def test_every_template_is_used_by_its_kind() -> None:
+    package = Path(registry.__file__).parent
+    shared = "".join(
+        path.read_text() for part in ("containers", "firewall") for path in (package / part).glob("*.py")
+    )
     for name, home in registry.homes().items():
-        text = home.module.read_text()
-        unused = [template.name for template in home.templates.iterdir() if template.name not in text]
+        text = home.module.read_text() + shared
+        unused = [path.name for path in home.templates.iterdir() if path.name.partition(".")[0] not in text]
         assert (name, unused) == (name, [])
 
 

@@ -149,6 +149,12 @@ def test_a_digest_is_over_the_key_of_this_run_and_the_form_of_the_value(secret: 
     assert secret.keyed_digest(lambda value: value.decode().upper()) == expected
 
 
+def test_the_digest_of_a_text_is_over_the_key_and_every_part(secret: Secret) -> None:
+    expected = sha256(f"{RUN_KEY}:before {CANARY} after".encode()).hexdigest()
+    assert Text("before ", secret, " after").keyed_digest() == expected
+    assert Text(f"before {CANARY}", " after").keyed_digest() == expected
+
+
 def test_the_key_is_drawn_anew_for_each_run() -> None:
     ask = [sys.executable, "-c", "from phoenix_hypervisor import secrets; print(secrets.RUN_KEY)"]
     env = {"PYTHONPATH": str(Path(phoenix_hypervisor.secrets.__file__).parent.parent)}

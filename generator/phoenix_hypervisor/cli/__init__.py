@@ -19,7 +19,11 @@ import click
 from .. import __version__
 from ..errors import ExitCode, PhoenixError
 
-VERBS = ("init", "validate", "render", "plan", "apply", "verify", "secrets", "lab", "kinds", "exec")
+VERBS = (
+    *("init", "validate", "render", "plan", "apply", "verify"),
+    *("status", "start", "stop", "restart", "logs", "snapshot", "rollback", "recreate", "exec"),
+    *("firewall", "secrets", "lab", "kinds"),
+)
 EPILOG = (
     "Exit status: 0 done or nothing to do, 1 failed, 2 changes pending, 3 could not tell, 64 wrong usage."
 )

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from . import Workplace
 from .options import host_options, verbose_option
-
-if TYPE_CHECKING:
-    from ..converge.engine import Tell
-    from ..converge.plan import Plan
+from .voice import agreed, teller
 
 
 @click.command(short_help="Make the hosts match the files; shows the plan and asks first.")
@@ -53,7 +46,7 @@ def apply(
         found = work.plan(probes=True)
         planned = document.plan_document(found, work.looks, work.fleet.trips())
         if not as_json:
-            for line in screen.plan_lines(found, work.looks, work.fleet.lost):
+            for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of):
                 click.echo(line)
         if not found.pending:
             work.tell_trips()
@@ -63,41 +56,17 @@ def apply(
                 nothing_run = document.outcome_document(planned, Outcome(work.looks), found.code)
                 click.echo(document.text(nothing_run))
             return found.code
-        if not (yes or as_json) and not _agreed(found):
+        if not (yes or as_json) and not agreed(words for _, words in found.destroys()):
             return found.code
         lost_before = set(work.fleet.lost)
-        outcome = work.converge(found, _teller(quiet=as_json))
+        outcome = work.converge(found, teller(quiet=as_json))
         code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
         if outcome.stopped:
             code = ExitCode.INTERRUPTED
         if as_json:
             click.echo(document.text(document.outcome_document(planned, outcome, code)))
         else:
-            for line in screen.outcome_lines(outcome, lost_before):
+            for line in screen.outcome_lines(outcome, lost_before, work.fleet.node_of):
                 click.echo(line)
         work.tell_trips()
         return code
-
-
-def _agreed(plan: Plan) -> bool:
-    from ..errors import UsageError
-
-    if not sys.stdin.isatty():
-        raise UsageError("nobody is there to be asked", hint="add --yes")
-    lost = plan.destroys()
-    question = f"Run this, and lose {', '.join(words for _, words in lost)}?" if lost else "Run this?"
-    return click.confirm(question, err=True)
-
-
-def _teller(*, quiet: bool) -> Tell:
-    from ..observe import screen
-
-    def tell(event: str, facts: Mapping[str, Any]) -> None:
-        if quiet:
-            return
-        if event == "ran":
-            screen.tell(screen.ran_line(facts["ran"]))
-        elif event == "stuck":
-            screen.tell(f"  {facts['ref'].full}: {facts['reason']}")
-
-    return tell

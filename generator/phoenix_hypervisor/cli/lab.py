@@ -49,8 +49,8 @@ def lab() -> None:
 def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool) -> None:
     """Make lab nodes: all the site's, or those named.
 
-    They have the disks their files declare. A node that is there already is kept as it is; disks
-    declared since then are put in.
+    They have the disks and graphics cards their files declare. A node that is there already is kept
+    as it is; disks declared since then are put in.
     """
     from ..lab.faults import Faults
     from ..lab.site import declared_nodes, lab_node
@@ -59,7 +59,8 @@ def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool) -> None:
     for name in _named(nodes, declared):
         node = lab_node(chosen.site_folder, name)
         _keep_out_of_git(chosen.site_folder)
-        made = node.up(name, declared[name].disks, declared[name].address, fresh=fresh)
+        there = declared[name]
+        made = node.up(name, there.disks, there.address, there.gpus, fresh=fresh)
         click.echo(f"{name}: {'made' if made else 'was up already'}, {len(node.status().disks)} disks")
         for fault in Faults(node.folder).listed():
             click.echo(f"{name}: a fault is set: {fault}", err=True)

@@ -42,7 +42,7 @@ def plan(
         if as_json:
             click.echo(document.text(document.plan_document(found, work.looks, work.fleet.trips())))
         else:
-            for line in screen.plan_lines(found, work.looks, work.fleet.lost):
+            for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of):
                 click.echo(line)
         work.tell_trips()
         return found.code

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..inspect.opening import open_site
 from ..observe.screen import tell
+from ..operate.node_lock import LOCK, owner, refuse_if_held
 
 if TYPE_CHECKING:
     from ..converge.engine import Outcome, Tell
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from ..inspect.looks import Look
     from ..resource import Ref
     from . import Workplace
-
-LOCK = "/run/lock/phoenix.lock"
 
 
 class Work:
@@ -38,11 +34,14 @@ class Work:
         lock: bool = False,
     ) -> None:
         self._workplace = workplace
-        self._targets = targets
         self._opened = open_site(str(workplace.site_folder), hosts=hosts)
+        self.site = self._opened.site
         self.fleet = self._opened.fleet
         self._scope = self._opened.scope(targets)
-        self._hosts = {ref.host for ref in self._scope} if targets else set(self.fleet.hosts)
+        self._chosen = self._opened.chosen(targets)
+        self._nodes = set(self.fleet.nodes)
+        if self._chosen is not None:
+            self._nodes = {self.fleet.node_of(ref.host) for ref in self._scope}
         self._lock = lock
         self._trouble: Exception | None = None
         # connecting takes longer than importing and collecting the checks: both at once
@@ -66,21 +65,11 @@ class Work:
         """Open all connections; with them take every host's lock, for the rest of the run."""
         try:
             if self._lock:
-                self._refuse_if_held(self.fleet.lock(self._hosts, LOCK, _owner()))
+                refuse_if_held(self.fleet.lock(self._nodes, LOCK, owner()))
             else:
-                self.fleet.open_all(self._hosts)
+                self.fleet.open_all(self._nodes)
         except Exception as error:  # said by `plan`, in the thread that can
             self._trouble = error
-
-    def _refuse_if_held(self, held: Mapping[str, str]) -> None:
-        from ..errors import PhoenixError
-
-        for host, holder in held.items():
-            raise PhoenixError(
-                f"host `{host}` is being changed by another run: {holder}",
-                hint="wait for it; a run that has died frees the lock with its connection (on the node: "
-                f"`fuser -v {LOCK}` says which process holds it)",
-            )
 
     def _connected(self) -> bool:
         """Wait for the connections; whether the hosts may be asked."""
@@ -92,20 +81,21 @@ class Work:
         from ..converge.plan import build
         from ..inspect.session import inspect
 
-        orphans = not self._targets
+        orphans = self._chosen is None
         seen = inspect(self._opened, self._scope, probes=probes, orphans=orphans, before=self._connected)
         if self._trouble is not None:
             raise self._trouble
         self.looks = seen.looks()
-        targets = self._targets_only()
-        chosen = {ref: look for ref, look in self.looks.items() if targets is None or ref in targets}
+        chosen = {
+            ref: look for ref, look in self.looks.items() if self._chosen is None or ref in self._chosen
+        }
         return build(self._opened.site, chosen, seen.orphans(), self._consent)
 
     def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
         """Carry out a plan: see Engine. Ctrl-C stops it between two steps, a second one at once."""
         from ..converge.engine import Engine
 
-        engine = Engine(self._opened, plan, self.looks, self._consent, tell_event, self._targets_only())
+        engine = Engine(self._opened, plan, self.looks, self._consent, tell_event, self._chosen)
 
         def stop(_number: int, _frame: object) -> None:
             tell("stopping after the steps that are running; press again to stop at once")
@@ -118,9 +108,6 @@ class Work:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _targets_only(self) -> set[Ref] | None:
-        return self._opened.targets(self._targets) if self._targets else None
-
     def tell_trips(self) -> None:
         """Say how many round trips it took, when asked to say more."""
         if self._workplace.verbose:
@@ -131,9 +118,3 @@ class Work:
         from ..converge.plan import Consent
 
         return Consent(prune, frozenset(destroy))
-
-
-def _owner() -> str:
-    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{user}@{socket.gethostname()}, process {os.getpid()}, since {now}"

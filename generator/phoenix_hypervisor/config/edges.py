@@ -1,76 +1,164 @@
-"""Needs between resources: the written and derived ones, and those that follow from what is consumed."""
+"""Needs between resources: written, derived, and those that follow from what is consumed.
+
+A resource sees what its own host offers: paths and accounts inside a guest are not its node's. Facts (a
+GPU of the hardware, what a guest's file is called) are offered by nobody: they come from the files.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from ..errors import Problem, did_you_mean
 from ..graph import Loop, order
-from ..resource import Kind, Ref, Want
+from ..resource import Given, GuestFacts, Kind, Offer, Ref, Want
 from .tree import Tree
 
-Offers = dict[tuple[str, str], Ref]
-"""(topic, key) → who offers it."""
+Key = tuple[str, str]
+"""Topic and key of an offer."""
+Offers = Mapping[Key, list[Ref]]
+"""Who offers it."""
+
+
+class Surroundings(NamedTuple):
+    """What the files say around the resources."""
+
+    node_of: Mapping[str, str] = {}
+    """Guest → its node."""
+    guests: Mapping[Ref, GuestFacts] = {}
+    """Resources of scope `guest` → their guest."""
+    facts: Mapping[str, Mapping[Key, Any]] = {}
+    """Node → facts by topic and key."""
+
+
+@dataclass
+class _Graph:
+    resources: Mapping[Ref, Kind]
+    places: Mapping[Ref, Tree]
+    around: Surroundings
+    problems: list[Problem]
+    offers: dict[tuple[str, bool], dict[Key, list[Ref]]] = field(default_factory=dict)
+    of_guest: dict[str, list[Ref]] = field(default_factory=dict)
+    """Guest → its sections of scope `guest`."""
+    inside: dict[str, list[Ref]] = field(default_factory=dict)
+    """Guest → what is declared inside it."""
+
+    def __post_init__(self) -> None:
+        for ref, facts in self.around.guests.items():
+            self.of_guest.setdefault(facts.name, []).append(ref)
+        for ref in self.resources:
+            if ref.host in self.around.node_of:
+                self.inside.setdefault(ref.host, []).append(ref)
+
+    def collect_offers(self) -> None:
+        for ref, resource in self.resources.items():
+            if ref in self.around.guests:
+                resource.bind(self._guest_fact(ref))
+            there = self.offers.setdefault((ref.host, resource.present), {})
+            for offer in resource.provides():
+                there.setdefault((offer.topic, offer.key), []).append(ref)
+
+    def _guest_fact(self, ref: Ref) -> list[Given]:
+        facts = self.around.guests.get(ref)
+        return [Given("guest", facts.name, facts, None)] if facts else []
+
+    def seen_by(self, ref: Ref) -> Offers:
+        """The offers of its own host."""
+        return self.offers.get((ref.host, self.resources[ref].present), {})
+
+    def facts_for(self, ref: Ref) -> Mapping[Key, Any]:
+        return self.around.facts.get(self.around.node_of.get(ref.host, ref.host), {})
+
+    def needs(self, ref: Ref) -> Iterable[Ref]:
+        yield from self._of_guest(ref)
+        yield from self._named(ref)
+        for want in self.resources[ref].consumes():
+            yield from self._consumed(ref, want)
+
+    def _of_guest(self, ref: Ref) -> Iterable[Ref]:
+        """What is inside needs the guest; what is about a finished guest needs all that is inside."""
+        yield from (own for own in self.of_guest.get(ref.host, ()) if self.resources[own].inhabited)
+        facts = self.around.guests.get(ref)
+        if facts is not None and self.resources[ref].beside:
+            yield from (own for own in self.of_guest[facts.name] if self.resources[own].inhabited)
+        elif facts is not None and not self.resources[ref].inhabited:
+            yield from self.of_guest[facts.name]
+            yield from self.inside.get(facts.name, ())
+
+    def _named(self, ref: Ref) -> Iterable[Ref]:
+        resource = self.resources[ref]
+        for text in resource.needs():
+            kind, _, name = text.partition(":")
+            need = Ref(ref.host, kind, name)
+            if need in self.resources and (self.resources[need].present or not resource.present):
+                yield need
+            elif resource.present:
+                beside = [r for r in self.resources if (r.host, r.kind) == (ref.host, kind)]
+                known = [other.name for other in beside if other not in (ref, need)]
+                said = "is declared absent" if need in self.resources else "is not declared on this node"
+                hint = did_you_mean(name, known)
+                place = self.places[ref].place()
+                self.problems.append(Problem(f"{ref}: needs {need}, which {said}", place, hint))
+
+    def _consumed(self, ref: Ref, want: Want) -> Iterable[Ref]:
+        offers = self.seen_by(ref)
+        found = nearest(want, offers)
+        if found:
+            yield from found
+        elif self.resources[ref].present and want.required and not self._is_fact(ref, want):
+            known = [key for topic, key in [*offers, *self.facts_for(ref)] if topic == want.topic]
+            place = self.places[ref].place(*want.attribute.split("."))
+            hint = did_you_mean(want.key, known)
+            self.problems.append(Problem(f"{ref}: {want.missing}", place, hint, want.rule))
+
+    def _is_fact(self, ref: Ref, want: Want) -> bool:
+        return (want.topic, want.key) in self.facts_for(ref)
+
+    def bind(self, ordered: Iterable[Ref]) -> None:
+        """Hand to each resource, in order, what it consumes: values of those before it are final."""
+        offered: dict[Ref, list[Offer]] = {}
+        for ref in ordered:
+            given = self._guest_fact(ref)
+            offers, facts = self.seen_by(ref), self.facts_for(ref)
+            for want in self.resources[ref].consumes():
+                key = (want.topic, want.key)
+                if key in facts:
+                    given.append(Given(*key, facts[key], None))
+                for who in nearest(want, offers):
+                    given += [
+                        Given(offer.topic, offer.key, offer.value, who)
+                        for offer in offered.get(who, ())
+                        if offer.topic == want.topic and _covers(offer.key, want)
+                    ]
+            self.resources[ref].bind(given)
+            offered[ref] = list(self.resources[ref].provides())
 
 
 def connect(
-    resources: Mapping[Ref, Kind], places: Mapping[Ref, Tree], problems: list[Problem]
-) -> tuple[dict[Ref, tuple[Ref, ...]], list[Ref]]:
-    """Return what each resource needs, and all refs in order. Notes what is not there, and loops."""
-    offers: dict[tuple[str, bool], Offers] = {}
-    for ref, resource in resources.items():
-        there = offers.setdefault((ref.host, resource.present), {})
-        there.update({(offer.topic, offer.key): ref for offer in resource.provides()})
-    needs: dict[Ref, tuple[Ref, ...]] = {}
-    for ref, resource in resources.items():
-        found = [
-            *_named(ref, resource, resources, places, problems),
-            *_consumed(ref, resource, offers.get((ref.host, resource.present), {}), places, problems),
-        ]
-        needs[ref] = tuple(dict.fromkeys(found))
-    needs = _turned_for_removal(needs, resources)
-    try:
-        return needs, order(needs)
-    except Loop as loop:
-        first: Ref = loop.path[0]  # type: ignore[assignment]  # the nodes of this graph are refs
-        problems.append(Problem(f"these need each other in a loop: {loop}", places[first].place()))
-        return needs, list(resources)
-
-
-def _named(
-    ref: Ref,
-    resource: Kind,
     resources: Mapping[Ref, Kind],
     places: Mapping[Ref, Tree],
     problems: list[Problem],
-) -> Iterable[Ref]:
-    for text in resource.needs():
-        kind, _, name = text.partition(":")
-        need = Ref(ref.host, kind, name)
-        if need in resources and (resources[need].present or not resource.present):
-            yield need
-        elif resource.present:
-            beside = [r for r in resources if (r.host, r.kind) == (ref.host, kind) and r not in (ref, need)]
-            known = [other.name for other in beside]
-            said = "is declared absent" if need in resources else "is not declared on this node"
-            problems.append(
-                Problem(f"{ref}: needs {need}, which {said}", places[ref].place(), did_you_mean(name, known))
-            )
+    around: Surroundings | None = None,
+) -> tuple[dict[Ref, tuple[Ref, ...]], list[Ref]]:
+    """Return what each resource needs, and all refs in order; hands each what it consumes.
 
-
-def _consumed(
-    ref: Ref,
-    resource: Kind,
-    offers: Offers,
-    places: Mapping[Ref, Tree],
-    problems: list[Problem],
-) -> Iterable[Ref]:
-    for want in resource.consumes():
-        found = nearest(want, offers)
-        if found is not None:
-            yield found
-        elif resource.present and want.required:
-            place = places[ref].place(want.attribute)
-            near = did_you_mean(want.key, [key for topic, key in offers if topic == want.topic])
-            problems.append(Problem(f"{ref}: {want.missing}", place, near, want.rule))
+    Notes what is not there, and loops.
+    """
+    graph = _Graph(resources, places, around or Surroundings(), problems)
+    graph.collect_offers()
+    found = {ref: tuple(dict.fromkeys(need for need in graph.needs(ref) if need != ref)) for ref in resources}
+    needs = _turned_for_removal(found, resources)
+    try:
+        ordered = order(needs)
+    except Loop as loop:
+        first: Ref = loop.path[0]  # type: ignore[assignment]  # the nodes of this graph are refs
+        rule = "V-14" if graph.around.guests.keys() & set(loop.path) else ""
+        said = f"these need each other in a loop: {loop}"
+        problems.append(Problem(said, places[first].place(), rule=rule))
+        return needs, list(resources)
+    graph.bind(ordered)
+    return needs, ordered
 
 
 def _turned_for_removal(
@@ -85,12 +173,16 @@ def _turned_for_removal(
     return {ref: tuple(found) for ref, found in turned.items()}
 
 
-def nearest(want: Want, offers: Offers) -> Ref | None:
+def nearest(want: Want, offers: Offers) -> list[Ref]:
     """Return who offers the wanted key, or the longest path above it."""
     key = want.key
     while key:
-        found = offers.get((want.topic, key))
-        if found is not None or want.exact:
+        found = offers.get((want.topic, key), [])
+        if found or want.exact:
             return found
         key = key.rpartition("/")[0]
-    return None
+    return []
+
+
+def _covers(key: str, want: Want) -> bool:
+    return key == want.key or (not want.exact and want.key.startswith(f"{key}/"))

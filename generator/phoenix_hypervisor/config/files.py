@@ -23,7 +23,12 @@ def read(path: Path, shown: str, problems: list[Problem], store: Store | None = 
             from .json_reader import read_json
 
             return read_json(text, shown, problems)
-        return read_yaml(text, shown, problems, store)
+        return read_yaml(text, shown, problems, store, _files_beside(path))
     except RecursionError:
         problems.append(Problem("the file is nested too deeply", Where(shown, 1, 1)))
         return None
+
+
+def _files_beside(path: Path) -> Path | None:
+    """The site's configs/files/, for a file that lies in configs/."""
+    return next((folder / "files" for folder in path.parents[:2] if folder.name == "configs"), None)

@@ -19,6 +19,8 @@ class Allow(Section):
 
     quota_overcommit: Annotated[float, Field(ge=1, le=10)] = 1.0
     """How far the quotas of a pool's datasets may exceed its usable size: 1.2 is 20 % more."""
+    memory_overcommit: Annotated[float, Field(ge=1, le=10)] = 1.0
+    """How far the ARC and the guests that start with a node may exceed its memory."""
 
 
 class SiteHead(Section):
@@ -27,6 +29,8 @@ class SiteHead(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     defaults: dict[str, Any] = {}
     """Sections merged under every node's own, in the shape of a node file."""
+    guest_defaults: dict[str, Any] = {}
+    """The same for guests, in the shape of a guest file."""
     allow: Allow = Allow()
     secrets: SecretSettings = SecretSettings()
 
@@ -63,6 +67,14 @@ class NodeHead(Section):
 
     profiles: list[str] = []
     hardware: Hardware = Hardware()
+
+
+class GuestHead(Section):
+    """The part of configs/guests/<vmid>-<name>.yaml that is not resources."""
+
+    node: str | None = None
+    """The node it lives on; may be left out where there is only one."""
+    profiles: list[str] = []
 
 
 class InventoryEntry(Section):

@@ -1,31 +1,30 @@
-"""A site: the directory with configs/ and inventory/, read as a whole.
-
-Merge order for a node: `defaults` of site.yaml → the profiles the node names, in order → the node's
-own file. In every section the settings under the name `*` are laid under each other name's.
-"""
+"""A site: the directory with configs/ and inventory/, read as a whole."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import registry
-from ..errors import InputError, Problem, Where, did_you_mean
+from ..errors import InputError, Problem, Where
+from ..firewall.ports import FACT
 from ..resource import Kind, Ref
 from . import inventory, rules
-from .edges import connect
+from .edges import Surroundings, connect
 from .files import read
-from .model import Hardware, NodeHead, SiteHead
-from .tree import Tree, merge
+from .guests import Guest, facts_of, guests_of
+from .layers import layered, profiles_in_their_place, sections, trees
+from .model import GuestHead, Hardware, NodeHead, SiteHead
+from .network import network_of
+from .tree import Tree
 from .validation import validated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Mapping
 
     from ..secrets import Store
-
-EVERY = "*"
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Site:
     folder: Path
     head: SiteHead
     nodes: dict[str, Node]
+    guests: dict[str, Guest]
     inventory: inventory.Inventory
     resources: dict[Ref, Kind]
     """All resources, each after what it needs."""
@@ -59,6 +59,36 @@ class Site:
     def place(self, ref: Ref, *path: str | int) -> Where:
         """Return where a resource, or a field of it, is declared."""
         return self.places[ref].place(*path)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of all nodes and guests."""
+        return [*self.nodes, *self.guests]
+
+    def node_of(self, host: str) -> str:
+        """Return the node a host is or lives on."""
+        return self.guests[host].node if host in self.guests else host
+
+    def only_to_make(self, ref: Ref) -> frozenset[Ref]:
+        """Return what a resource needs no longer once it is there."""
+        resource = self.resources[ref]
+        wanted = {(want.topic, want.key) for want in resource.consumes() if want.making}
+        given = (given for topic, _ in wanted for given in resource.given(topic))
+        return frozenset(one.ref for one in given if one.ref and (one.topic, one.key) in wanted)
+
+    def of_guest(self, name: str) -> list[Ref]:
+        """Return the refs about a guest and inside it, in order."""
+        return [ref for ref in self.resources if (found := self.guest_of(ref)) and found.name == name]
+
+    def guest_of(self, ref: Ref) -> Guest | None:
+        """Return the guest a resource is about or inside of."""
+        if ref.host in self.guests:
+            return self.guests[ref.host]
+        return self._by_vmid.get((ref.host, ref.name)) if registry.kind(ref.kind).scope == "guest" else None
+
+    @cached_property
+    def _by_vmid(self) -> dict[tuple[str, str], Guest]:
+        return {(guest.node, guest.vmid): guest for guest in self.guests.values()}
 
 
 def load_settings(folder: Path) -> SiteHead:
@@ -78,36 +108,115 @@ def load(folder: Path, store: Store | None = None) -> Site:
     problems: list[Problem] = []
     head, defaults = _head(folder, problems)
     reach = inventory.read_inventory(folder, problems)
-    profiles = _trees(folder, "profiles", problems, store)
-    own = _trees(folder, "nodes", problems, store)
-    _profiles_in_their_place(defaults, profiles, own, problems)
-    _refuse_guests(folder, problems)
-    nodes, resources, places = {}, {}, {}
-    for name, tree in own.items():
-        node = _node(name, _layers(name, tree, defaults, profiles, problems), problems)
-        nodes[name] = node
-        for ref, settings in _sections(node, problems):
-            places[ref] = settings
-            if "name" in settings.value:
-                hint = "a resource's name is the key that holds its settings"
-                problems.append(Problem(f"{ref}: unknown key `name`", settings.place("name"), hint))
-            kind = registry.kind(ref.kind)
-            resource = validated(kind, {**settings.plain(), "name": ref.name}, settings, str(ref), problems)
-            if resource is not None:
-                resources[ref] = resource
+    profiles = trees(folder, "profiles", problems, store)
+    own, files = (trees(folder, part, problems, store) for part in ("nodes", "guests"))
+    profiles_in_their_place(defaults, profiles, [*own.values(), *files.values()], problems)
+    nodes = {
+        name: _node(name, layered(f"node `{name}`", tree, defaults.nodes, profiles, problems), problems)
+        for name, tree in own.items()
+    }
+    merged = {
+        stem: layered(f"guest `{stem}`", tree, defaults.guests, profiles, problems)
+        for stem, tree in files.items()
+    }
+    guests = guests_of(merged, nodes, problems)
+    declared = _Declared(problems)
+    for node in nodes.values():
+        declared.add(node.name, node.tree, NodeHead.model_fields)
+    for guest in guests.values():
+        declared.add(guest.name, guest.tree, GuestHead.model_fields, guest)
+        declared.leave_out_what_goes_with(guest)
     inventory.same_nodes(reach, folder, {name: node.tree for name, node in nodes.items()}, problems)
     if head is None or any(not problem.warning for problem in problems):
         raise InputError(problems)
-    needs, ordered = connect(resources, places, problems)
-    in_order = {ref: resources[ref] for ref in ordered}
-    site = Site(folder, head, nodes, reach, in_order, {ref: needs[ref] for ref in ordered}, places)
+    needs, ordered = connect(
+        declared.resources, declared.places, problems, _around(nodes, guests, declared.resources, reach)
+    )
+    in_order = {ref: declared.resources[ref] for ref in ordered}
+    in_need = {ref: needs[ref] for ref in ordered}
+    site = Site(folder, head, nodes, guests, reach, in_order, in_need, declared.places)
     problems += rules.check(site)
     if any(not problem.warning for problem in problems):
         raise InputError(problems)
-    return Site(**{**site.__dict__, "warnings": tuple(problems)})
+    return replace(site, warnings=tuple(problems))
 
 
-def _head(folder: Path, problems: list[Problem]) -> tuple[SiteHead | None, Tree]:
+class _Declared:
+    """The resources found so far, and where they stand."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.resources: dict[Ref, Kind] = {}
+        self.places: dict[Ref, Tree] = {}
+        self._problems = problems
+
+    def add(self, host: str, tree: Tree, head: Collection[str], guest: Guest | None = None) -> None:
+        """Add what a node's or guest's merged file declares."""
+        for key, name, settings in sections(tree, head, self._problems):
+            kind = registry.kind(key)
+            if kind.scope == ("guest" if guest is None else "node"):
+                about, whose = ("a guest", "a node") if guest is None else ("a node", "a guest")
+                where = {
+                    "a guest": "configs/guests/<vmid>-<name>.yaml",
+                    "a node": "configs/nodes/<node>.yaml",
+                }
+                hint = f"it is about {about}: write it in {where[about]}"
+                self._problems.append(Problem(f"`{key}` does not belong to {whose}", settings.key, hint))
+                continue
+            ref = guest.ref(key) if guest and kind.scope == "guest" else Ref(host, key, name or host)
+            self.places[ref] = settings
+            if "name" in settings.value:
+                hint = "a resource's name is the key that holds its settings"
+                place = settings.place("name")
+                self._problems.append(Problem(f"{ref}: unknown key `name`", place, hint))
+            plain = {**settings.plain(), "name": ref.name}
+            resource = validated(kind, plain, settings, str(ref), self._problems)
+            if resource is not None:
+                self.resources[ref] = resource
+
+    def leave_out_what_goes_with(self, guest: Guest) -> None:
+        """Of a guest that is declared absent nothing else is wanted, and nothing in it is looked at."""
+        own = [ref for ref in self.resources if ref == guest.ref(ref.kind)]
+        if all(self.resources[ref].present for ref in own if self.resources[ref].inhabited):
+            return
+        about = [ref for ref in own if not self.resources[ref].inhabited]
+        inside = [ref for ref in self.resources if ref.host == guest.name]
+        for ref in [*about, *inside]:
+            del self.resources[ref]
+
+
+def _around(
+    nodes: Mapping[str, Node],
+    guests: Mapping[str, Guest],
+    resources: Mapping[Ref, Kind],
+    reach: inventory.Inventory,
+) -> Surroundings:
+    facts: dict[str, dict[tuple[str, str], Any]] = {
+        name: {("gpu", gpu): found for gpu, found in _gpus(node)} for name, node in nodes.items()
+    }
+    own = {guest.vmid: facts_of(guest, resources) for guest in guests.values()}
+    network = network_of(reach, own.values(), resources)
+    for name in nodes:
+        facts[name][FACT] = network
+    for guest in guests.values():
+        facts[guest.node]["guest", guest.name] = own[guest.vmid]
+    about = {ref: own[ref.name] for ref in resources if registry.kind(ref.kind).scope == "guest"}
+    return Surroundings({name: guest.node for name, guest in guests.items()}, about, facts)
+
+
+def _gpus(node: Node) -> list[tuple[str, dict[str, Any]]]:
+    """The node's cards; the driver numbers them in the order of their PCI addresses."""
+    in_order = sorted(node.hardware.gpus.items(), key=lambda pair: pair[1].pci)
+    return [
+        (name, {"pci": gpu.pci, "minor": n, "memory": gpu.memory}) for n, (name, gpu) in enumerate(in_order)
+    ]
+
+
+class _Defaults(NamedTuple):
+    nodes: Tree
+    guests: Tree
+
+
+def _head(folder: Path, problems: list[Problem]) -> tuple[SiteHead | None, _Defaults]:
     path = folder / "configs" / "site.yaml"
     if not path.is_file():
         problems.append(
@@ -119,78 +228,11 @@ def _head(folder: Path, problems: list[Problem]) -> tuple[SiteHead | None, Tree]
         raise InputError(problems)
     tree = read(path, "configs/site.yaml", problems)
     if tree is None:
-        return None, Tree({}, Where("configs/site.yaml", 1, 1))
+        nothing = Tree({}, Where("configs/site.yaml", 1, 1))
+        return None, _Defaults(nothing, nothing)
     head = validated(SiteHead, tree.plain(), tree, "", problems)
-    return head, tree.below("defaults") or Tree({}, tree.where)
-
-
-def _trees(folder: Path, part: str, problems: list[Problem], store: Store | None) -> dict[str, Tree]:
-    found: dict[str, Tree] = {}
-    for path in sorted((folder / "configs" / part).glob("[!.]*")):
-        if path.suffix not in (".yaml", ".json"):
-            problems.append(
-                Problem(
-                    "neither .yaml nor .json: it would be ignored",
-                    Where(f"configs/{part}/{path.name}", 1, 1),
-                    "rename it, or move it out of configs/",
-                )
-            )
-            continue
-        if path.stem in found:
-            problems.append(
-                Problem(
-                    f"`{path.stem}` is there twice, as .yaml and .json",
-                    Where(f"configs/{part}/{path.name}", 1, 1),
-                )
-            )
-        tree = read(path, f"configs/{part}/{path.name}", problems, store)
-        if tree is not None and isinstance(tree.value, dict):
-            found[path.stem] = tree
-        elif tree is not None:
-            problems.append(Problem("the file must hold sections, `name:` with settings below", tree.where))
-    return found
-
-
-def _profiles_in_their_place(
-    defaults: Tree, profiles: dict[str, Tree], nodes: dict[str, Tree], problems: list[Problem]
-) -> None:
-    """Only a node's own file names profiles, and one that no node names does nothing."""
-    for tree in (defaults, *profiles.values()):
-        below = tree.below("profiles")
-        if below is not None:
-            hint = "a profile and the defaults cannot name further ones"
-            problems.append(Problem("`profiles` belongs into a node's own file", below.key, hint))
-    lists = [below.value for tree in nodes.values() if (below := tree.below("profiles")) is not None]
-    named = [profile.value for found in lists if isinstance(found, list) for profile in found]
-    if any(not problem.warning for problem in problems):
-        return  # a node's file that could not be read may well name it
-    for name, tree in profiles.items():
-        if name not in named:
-            problems.append(Problem(f"no node names the profile `{name}`", tree.where, warning=True))
-
-
-def _refuse_guests(folder: Path, problems: list[Problem]) -> None:
-    for path in sorted((folder / "configs" / "guests").glob("[!.]*")):
-        place = Where(f"configs/guests/{path.name}", 1, 1)
-        problems.append(
-            Problem("guests are not managed by this version", place, "move the file out of configs/")
-        )
-
-
-def _layers(
-    name: str, tree: Tree, defaults: Tree, profiles: dict[str, Tree], problems: list[Problem]
-) -> Tree:
-    merged = defaults
-    wanted = tree.below("profiles")
-    for profile in wanted.value if wanted and isinstance(wanted.value, list) else ():
-        if not isinstance(profile.value, str):
-            continue  # said when the node's head is read
-        if profile.value in profiles:
-            merged = merge(merged, profiles[profile.value])
-        else:
-            hint = did_you_mean(profile.value, profiles) or "profiles are the files of configs/profiles/"
-            problems.append(Problem(f"node `{name}`: no profile `{profile.value}`", profile.where, hint))
-    return merge(merged, tree)
+    nothing = Tree({}, tree.where)
+    return head, _Defaults(tree.below("defaults") or nothing, tree.below("guest_defaults") or nothing)
 
 
 def _node(name: str, tree: Tree, problems: list[Problem]) -> Node:
@@ -198,59 +240,3 @@ def _node(name: str, tree: Tree, problems: list[Problem]) -> Node:
     plain = {key: below.plain() for key, below in head.items()}
     validated_head = validated(NodeHead, plain, Tree(head, tree.where), "", problems)
     return Node(name, validated_head.hardware if validated_head else Hardware(), tree)
-
-
-def _sections(node: Node, problems: list[Problem]) -> Iterator[tuple[Ref, Tree]]:
-    """Yield every resource a node declares, with its settings after the section's `*` is laid under."""
-    kinds = registry.homes()
-    for key, section in node.tree.value.items():
-        if key in NodeHead.model_fields:
-            continue
-        if key not in kinds:
-            hint = did_you_mean(key, [*kinds, *NodeHead.model_fields])
-            problems.append(
-                Problem(
-                    f"unknown key `{key}`", section.key, hint or f"sections are kinds: {', '.join(kinds)}"
-                )
-            )
-        elif not isinstance(section.value, dict):
-            problems.append(Problem(f"`{key}` must hold settings", section.key))
-        elif registry.kind(key).singleton:
-            settings = Tree(_without_nulls(section.value), section.where, section.key)
-            yield Ref(node.name, key, node.name), settings
-        else:
-            yield from _named(node.name, key, section, problems)
-
-
-def _named(host: str, kind: str, section: Tree, problems: list[Problem]) -> Iterator[tuple[Ref, Tree]]:
-    shared = section.value.get(EVERY, Tree({}, section.where))
-    if not isinstance(shared.value, dict | None):
-        problems.append(Problem(f"`{EVERY}` must hold settings", shared.key))
-    shared = _known_only(kind, shared, problems)
-    for name, settings in section.value.items():
-        if name == EVERY:
-            continue
-        own = Tree({}, settings.where, settings.key) if settings.value is None else settings
-        if not isinstance(own.value, dict):
-            problems.append(Problem(f"`{name}` must hold settings", settings.key))
-            continue
-        merged = merge(shared, own)
-        yield Ref(host, kind, name), Tree(_without_nulls(merged.value), own.where, own.key)
-
-
-def _known_only(kind: str, shared: Tree, problems: list[Problem]) -> Tree:
-    """Take what a kind does not know out of shared settings: it is wrong once, not once for each name."""
-    if not isinstance(shared.value, dict):
-        return shared
-    fields = [field for field in registry.kind(kind).model_fields if field != "name"]
-    for key, tree in shared.value.items():
-        if key not in fields:
-            problems.append(
-                Problem(f"{kind}:{EVERY}: unknown key `{key}`", tree.key, did_you_mean(key, fields))
-            )
-    return Tree({key: tree for key, tree in shared.value.items() if key in fields}, shared.where, shared.key)
-
-
-def _without_nulls(settings: dict[str, Any]) -> dict[str, Any]:
-    """A key set to nothing takes back what a lower layer said."""
-    return {key: tree for key, tree in settings.items() if tree.value is not None}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from ..errors import Problem, Where
+from ..errors import Problem, Where, did_you_mean
 from ..secrets import Secret, Store
 from ..secretstore.settings import NAME_RULE, is_name
 from .tree import DEEPEST, Tree, twice
@@ -16,12 +17,22 @@ from .tree import DEEPEST, Tree, twice
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
+_HINTS = {
+    "cannot start any token": "YAML does not allow tabs for indentation",
+    "found unexpected ':'": "inside brackets, put what has a colon in it in quotes: an address, a URL",
+}
+"""What a person may not know: words of the parser's message → what to do."""
 _STANDARD = "tag:yaml.org,2002:"
 _SCALARS = frozenset({"str", "int", "float", "bool", "null", "timestamp"})
 
 
-def read_yaml(text: str, shown: str, problems: list[Problem], store: Store | None) -> Tree | None:
-    """Read YAML text; `shown` is the file's name in places. Returns None when it is not YAML."""
+def read_yaml(
+    text: str, shown: str, problems: list[Problem], store: Store | None, files: Path | None = None
+) -> Tree | None:
+    """Read YAML text; `shown` is the file's name in places. Returns None when it is not YAML.
+
+    `files` is the folder of what `!file NAME` names; None where nothing may be named.
+    """
     try:
         # compose() keeps one parser per YAML instance: not shared, so that loading may be parallel
         node = YAML(typ="safe").compose(text)
@@ -31,7 +42,7 @@ def read_yaml(text: str, shown: str, problems: list[Problem], store: Store | Non
     except (YAMLError, ValueError) as error:
         problems.append(Problem(f"not readable as YAML: {str(error).splitlines()[0]}", Where(shown, 1, 1)))
         return None
-    tree = _Reader(shown, problems, store).tree(node) if node is not None else None
+    tree = _Reader(shown, problems, store, files).tree(node) if node is not None else None
     return Tree({}, Where(shown, 1, 1)) if tree is None or tree.value is None else tree
 
 
@@ -39,17 +50,18 @@ def _syntax(error: MarkedYAMLError, shown: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     where = Where(shown, mark.line + 1, mark.column + 1) if mark else Where(shown, 1, 1)
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    hint = "YAML does not allow tabs for indentation" if "cannot start any token" in said else ""
-    return Problem(f"not readable as YAML: {said}", where, hint)
+    hints = (hint for sign, hint in _HINTS.items() if sign in said)
+    return Problem(f"not readable as YAML: {said}", where, next(hints, ""))
 
 
 class _Reader:
     """Turns the nodes of one file into trees."""
 
-    def __init__(self, shown: str, problems: list[Problem], store: Store | None) -> None:
+    def __init__(self, shown: str, problems: list[Problem], store: Store | None, files: Path | None) -> None:
         self._shown = shown
         self._problems = problems
         self._store = store
+        self._files = files
         self._scalars = YAML(typ="safe").constructor
         self._depth = 0
 
@@ -104,6 +116,8 @@ class _Reader:
             if not is_name(str(node.value)):
                 self._problems.append(Problem("`!secret` takes the name of a secret", where, NAME_RULE))
             return Secret(str(node.value), self._store)
+        if tag == "!file":
+            return self._text_of(str(node.value), where)
         if sort == tag or sort not in _SCALARS:
             return self._unknown_tag(node, where)
         if sort in ("str", "timestamp"):
@@ -114,9 +128,29 @@ class _Reader:
             self._problems.append(Problem(f"not readable as {_shown_tag(tag)}", where))
             return None
 
+    def _text_of(self, name: str, where: Where) -> str:
+        """The text of a file in configs/files/: what is too long, or too odd, to stand here itself."""
+        if self._files is None:
+            self._problems.append(Problem("`!file` belongs into the files of configs/", where))
+            return ""
+        there = (path for path in sorted(self._files.rglob("*")) if path.is_file())
+        known = {path.relative_to(self._files).as_posix(): path for path in there}
+        if name not in known:
+            hint = did_you_mean(name, known) or "the files are those of configs/files/"
+            self._problems.append(Problem(f"no file `{name}`", where, hint))
+            return ""
+        try:
+            return known[name].read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+            self._problems.append(Problem(f"cannot read `{name}`: {reason}", where))
+            return ""
+
     def _unknown_tag(self, node: Node, where: Where) -> None:
         tag = _shown_tag(str(node.tag))
-        self._problems.append(Problem(f"unknown tag `{tag}`", where, "the only tag is `!secret NAME`"))
+        self._problems.append(
+            Problem(f"unknown tag `{tag}`", where, "the tags are `!secret NAME` and `!file NAME`")
+        )
 
     def _where(self, node: Node) -> Where:
         return Where(self._shown, node.start_mark.line + 1, node.start_mark.column + 1)

@@ -1,15 +1,15 @@
 """The loop: run what is planned for what can be run, look again, until nothing differs or nothing moves.
 
-Each host goes its own way in a thread of Nornir's; a resource is *fixed* when its checks pass on
-the second look, whatever the exit status of its steps said.
+Each lane (a node, a guest) goes its own way in a thread of Nornir's; a resource is *fixed* when its
+checks pass on the second look, whatever the exit status of its steps said.
 """
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ExitCode, HostError
 from ..inspect.looks import Look, Status
@@ -17,25 +17,13 @@ from ..inspect.opening import OpenSite
 from ..inspect.session import inspect
 from ..render import Renderer
 from ..resource import Effect, Ref, Step
-from ..transport import Transport
+from ..transport import Answer
+from .lanes import Lanes, Locks
 from .plan import Consent, Entry, Plan, planned
-from .steps import acts
+from .steps import Act, Ran, carry_out
 
 TRIES = 3
 """How often a resource's steps are run while each second look still finds something new."""
-
-
-class Ran(NamedTuple):
-    """A step that was run."""
-
-    ref: Ref
-    title: str
-    effect: Effect
-    began: float
-    """Unix time."""
-    seconds: float
-    status: int
-    said: str
 
 
 Tell = Callable[[str, Mapping[str, Any]], None]
@@ -88,54 +76,85 @@ class Engine:
         self._tell = tell
         self._renderer = Renderer(opened.site.folder)
         self._announced = {step.destroys for entry in plan.entries for step in entry.steps if step.destroys}
+        self._strongest: dict[str, Effect] = {}
+        for entry in plan.entries:
+            lane = self._lane(entry.ref)
+            effects = [step.effect for step in entry.steps]
+            self._strongest[lane] = max([self._strongest.get(lane, Effect.HOT), *effects])
+        self._lanes = Lanes(())
+        self._locks = Locks()
+        self._looking = threading.RLock()
+        self._tries: dict[Ref, int] = {}
+        self._advanced: set[Ref] = set()
+        """Resources of which a step of this round has done its work."""
         self.outcome = Outcome(dict(looks))
 
     def run(self) -> Outcome:
-        """Converge every host that has something to do, in parallel; look at everything again at the end."""
-        hosts = {entry.ref.host for entry in self._plan.entries if entry.steps}
+        """Converge every lane that has something to do, in parallel; look at everything again at the end."""
+        nodes = {self._node(entry.ref) for entry in self._plan.entries if entry.steps}
+        lanes = {self._lane(entry.ref) for entry in self._plan.entries if self._node(entry.ref) in nodes}
         for entry in self._plan.entries:
             if entry.orphan and entry.refusals:  # it has no look that could tell
                 self.outcome.stuck[entry.ref] = "; ".join(refusal.reason for refusal in entry.refusals)
-        self._opened.fleet.run(self._converge_host, hosts, "converge")
-        scope = [ref for ref in self.outcome.looks if ref.host in hosts]
+        self._lanes = Lanes(lanes)
+        self._opened.fleet.run(self._converge_lane, lanes, "converge")
+        scope = [ref for ref in self.outcome.looks if self._node(ref) in nodes]
         if self.outcome.ran and not self.outcome.stopped:
             self._look_again(scope, fresh=True)
-        for host in self._opened.fleet.lost:
-            self._host_lost(host)
+        for node in self._opened.fleet.lost:
+            self._node_lost(node)
         return self.outcome
+
+    def _node(self, ref: Ref) -> str:
+        return self._opened.site.node_of(ref.host)
+
+    def _lane(self, ref: Ref) -> str:
+        """The guest a resource is about or in; otherwise its node."""
+        guest = self._opened.site.guest_of(ref)
+        return guest.name if guest else ref.host
 
     def stop(self) -> None:
         """Start no further step; those that are running end."""
         self.outcome.stopped = True
 
-    def _converge_host(self, host: str) -> None:
-        orphans = [
-            entry for entry in self._plan.entries if entry.orphan and entry.ref.host == host and entry.steps
-        ]
-        self.outcome.stuck.update(self._carry_out(host, orphans))
-        tries: dict[Ref, int] = {}
-        while not self.outcome.stopped and (ready := self._ready(host, tries)):
-            before = {entry.ref: entry.look for entry in ready}
-            failed = self._carry_out(host, ready)
-            unsettled = [
-                r for r, look in self.outcome.looks.items() if r.host == host and look.status is not Status.OK
+    def _converge_lane(self, lane: str) -> None:
+        with self._lanes.ending(lane):
+            orphans = [
+                entry
+                for entry in self._plan.entries
+                if entry.orphan and self._lane(entry.ref) == lane and entry.steps
             ]
-            self._look_again(unsettled)
-            for ref, look in before.items():
-                tries[ref] = tries.get(ref, 0) + 1
-                self._judge(ref, look, tries[ref], failed.get(ref, ""))
+            self.outcome.stuck.update(self._carry_out(orphans))
+            while ready := self._lanes.next(lane, lambda: self._ready(lane), lambda x: bool(self._due(x))):
+                before = {entry.ref: entry.look for entry in ready}
+                self._advanced -= before.keys()
+                failed = self._carry_out(ready)
+                with self._looking:
+                    self._look_again(self._unsettled_by(before))
+                    for ref, look in before.items():
+                        self._tries[ref] = self._tries.get(ref, 0) + 1
+                        self._judge(ref, look, failed.get(ref, ""))
 
-    def _ready(self, host: str, tries: Mapping[Ref, int]) -> list[Entry]:
+    def _due(self, lane: str) -> list[Ref]:
+        """What of a lane differs and is not given up on."""
+        if self.outcome.stopped or self._opened.fleet.is_lost(lane):
+            return []
+        return [
+            ref
+            for ref, look in self.outcome.looks.items()
+            if look.status in (Status.DRIFT, Status.UNHEALTHY)
+            and ref not in self.outcome.stuck
+            and (self._targets is None or ref in self._targets)  # else checked because a target needs it
+            and not (look.status is Status.UNHEALTHY and self._tries.get(ref))
+            and self._lane(ref) == lane
+        ]
+
+    def _ready(self, lane: str) -> list[Entry]:
         """What can be run now: it differs, what it needs is right, and no step goes beyond the plan."""
         ready = []
-        limit = self._plan.strongest(host)
-        for ref, look in self.outcome.looks.items():
-            due = look.status in (Status.DRIFT, Status.UNHEALTHY) and ref not in self.outcome.stuck
-            if self._targets is not None and ref not in self._targets:
-                continue  # checked because a target needs it, never changed
-            if ref.host != host or not due or (look.status is Status.UNHEALTHY and tries.get(ref)):
-                continue
-            entry = planned(self._opened.site, look, self._consent)
+        limit = self._strongest.get(lane, Effect.HOT)
+        for ref in self._due(lane):
+            entry = planned(self._opened.site, self.outcome.looks[ref], self._consent)
             beyond = [
                 step
                 for step in entry.steps
@@ -147,48 +166,70 @@ class Engine:
                 )
             elif entry.steps:
                 ready.append(entry)
-            elif entry.refusals:
-                self.outcome.stuck[ref] = "; ".join(refusal.reason for refusal in entry.refusals)
+            else:
+                reasons = [*(refusal.reason for refusal in entry.refusals), *entry.look.reasons]
+                self.outcome.stuck[ref] = "; ".join(reasons) or "it differs, and nothing is known to be done"
         return ready
 
-    def _carry_out(self, host: str, entries: Collection[Entry]) -> dict[Ref, str]:
+    def _unsettled_by(self, changed: Collection[Ref]) -> list[Ref]:
+        """What was changed, and what is not right and needs something of it."""
+        reached = set(changed)
+        for ref, needs in self._opened.site.needs.items():  # in order: what is needed comes first
+            if reached.intersection(needs):
+                reached.add(ref)
+        looks = self.outcome.looks
+        return [
+            ref for ref in reached if ref in looks and (ref in changed or looks[ref].status is not Status.OK)
+        ]
+
+    def _carry_out(self, entries: Collection[Entry]) -> dict[Ref, str]:
         """Run the entries' steps; those marked `once` last. Returns why a resource's steps ended early."""
-        if not entries:
-            return {}
-        transport = self._opened.fleet.transport(host)
         failed: dict[Ref, str] = {}
         last: dict[Step, Ref] = {}
         for entry in entries:
             for step in entry.steps:
                 if step.once:
                     last.setdefault(step, entry.ref)
-                elif self.outcome.stopped or not self._step(transport, entry.ref, step, failed):
+                elif self.outcome.stopped or not self._step(entry.ref, step, failed):
                     break
             # a resource whose own steps failed still has its files as they were: a reload does no harm
         # files are completed before the service that reads them reloads
         for step, ref in sorted(last.items(), key=lambda pair: pair[0].effect):
             if not self.outcome.stopped:
-                self._step(transport, ref, step, failed)
+                self._step(ref, step, failed)
         return failed
 
-    def _step(self, transport: Transport, ref: Ref, step: Step, failed: dict[Ref, str]) -> bool:
+    def _step(self, ref: Ref, step: Step, failed: dict[Ref, str]) -> bool:
+        with self._locks.held(self._node(ref), step.locks):
+            return not self.outcome.stopped and self._run_step(ref, step, failed)
+
+    def _run_step(self, ref: Ref, step: Step, failed: dict[Ref, str]) -> bool:
+        transport = self._opened.fleet.transport(ref.host)
         self._tell("step", {"ref": ref, "title": step.title, "effect": step.effect})
         artifact = step.push or step.execute
         resource = self._opened.site.resources.get(ref)
         text = self._renderer.text(ref.kind, artifact, resource) if artifact else ""
-        began, begun = time.time(), time.monotonic()
-        status, said = 0, ""
-        for act in acts(step, text):
-            answer = transport.act(act.command, act.stdin)
-            status = answer.status
-            said = (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace")
-            if status:
-                failed[ref] = f"`{step.title}` ended with {status}: {said or 'it said nothing'}"
-                break
-        ran = Ran(ref, step.title, step.effect, began, time.monotonic() - begun, status, said)
+
+        def do(act: Act) -> Answer:
+            return self._afresh(ref, act) if act.afresh else transport.act(act.command, act.stdin)
+
+        ran = carry_out(do, ref, step, text)
+        if ran.failure:
+            failed[ref] = ran.failure
+        else:
+            self._advanced.add(ref)
         self.outcome.ran.append(ran)
         self._tell("ran", {"ran": ran})
-        return status == 0
+        return not ran.failure
+
+    def _afresh(self, ref: Ref, act: Act) -> Answer:
+        """Run an act through a new connection; one that does not come about is its failure."""
+        try:
+            with self._opened.fleet.afresh(self._node(ref)) as transport:
+                return transport.act(act.command, act.stdin)
+        except HostError as error:
+            said = f"{error.message}; the node takes the change back by itself"
+            return Answer(1, b"", said.encode())
 
     def _look_again(self, refs: Collection[Ref], *, fresh: bool = False) -> None:
         again = set(refs)
@@ -196,21 +237,24 @@ class Engine:
         seen = inspect(self._opened, refs, probes=True, known=known).looks()
         self.outcome.looks.update(seen)
 
-    def _judge(self, ref: Ref, before: Look, tries: int, failure: str) -> None:
+    def _judge(self, ref: Ref, before: Look, failure: str) -> None:
         """After the second look: fixed, worth another try, or stuck."""
         look = self.outcome.looks[ref]
         if look.status is Status.OK:
             self._tell("fixed", {"ref": ref})
             return
         same = look.change == before.change and look.status is before.status
-        if failure or same or tries >= TRIES:
+        # somebody else changed it meanwhile: what failed was meant for what is no longer there
+        known = look.change.seen is not None and before.change.seen is not None
+        moved = known and look.change.seen != before.change.seen and ref not in self._advanced
+        if (not (failure and moved) and (failure or same)) or self._tries[ref] >= TRIES:
             self.outcome.stuck[ref] = (
                 failure or "; ".join(look.reasons) or "the same difference is there after its steps"
             )
             self._tell("stuck", {"ref": ref, "reason": self.outcome.stuck[ref]})
 
-    def _host_lost(self, host: str) -> None:
-        self.outcome.lost[host] = self._opened.fleet.lost[host]
-        reason = self.outcome.lost[host].message
-        for ref in [ref for ref in self.outcome.looks if ref.host == host]:
+    def _node_lost(self, node: str) -> None:
+        self.outcome.lost[node] = self._opened.fleet.lost[node]
+        reason = self.outcome.lost[node].message
+        for ref in [ref for ref in self.outcome.looks if self._node(ref) == node]:
             self.outcome.looks[ref] = Look(ref, Status.UNKNOWN, reasons=(reason,))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import registry
 from ..errors import ExitCode
 from ..inspect.looks import Look, Status
-from ..resource import REMOVE, Effect, Ref, Refusal, Step
+from ..resource import REMOVE, Ref, Refusal, Step
 
 if TYPE_CHECKING:
     from ..config import Site
@@ -56,11 +56,6 @@ class Plan:
     def pending(self) -> bool:
         """Whether anything would be run."""
         return any(entry.steps for entry in self.entries)
-
-    def strongest(self, host: str) -> Effect:
-        """Return the strongest effect announced for a host."""
-        effects = [step.effect for entry in self.entries if entry.ref.host == host for step in entry.steps]
-        return max(effects, default=Effect.HOT)
 
     def destroys(self) -> list[tuple[Ref, str]]:
         """Return what would be lost for good."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import shlex
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ..resource import PENDING_FOLDER, Artifact, Step
-from ..secrets import Text
+from ..errors import GuestError, SecretError
+from ..resource import PENDING_FOLDER, Artifact, Effect, Ref, Step
+from ..secrets import Secret, Text
+from ..transport import Answer
 
 
 class Act(NamedTuple):
@@ -17,17 +20,76 @@ class Act(NamedTuple):
 
     command: str
     stdin: Text | None = None
+    afresh: bool = False
+    """Through a connection of its own, opened for it: that it arrives is what it proves."""
+    keeps: Secret | None = None
+    """What it prints is the value of this secret."""
+
+
+class Ran(NamedTuple):
+    """A step that was run."""
+
+    ref: Ref
+    title: str
+    effect: Effect
+    began: float
+    """Unix time."""
+    seconds: float
+    status: int
+    said: str
+
+    @property
+    def failure(self) -> str:
+        """Why it failed, in words; empty when it did not."""
+        if not self.status:
+            return ""
+        return f"`{self.title}` ended with {self.status}: {self.said or 'it said nothing'}"
+
+
+def carry_out(do: Callable[[Act], Answer], ref: Ref, step: Step, text: str) -> Ran:
+    """Run a step of a resource, up to its first act that fails. `text` is as for `acts`."""
+    began, begun = time.time(), time.monotonic()
+    status, said = 0, ""
+    for act in acts(step, text):
+        try:
+            answer = do(act)
+        except GuestError as error:  # the node is there: only this step has failed
+            answer = Answer(1, b"", error.message.encode())
+        status, said = _kept(act.keeps, answer) if act.keeps else (answer.status, _said(answer))
+        if status:
+            break
+    return Ran(ref, step.title, step.effect, began, time.monotonic() - begun, status, said)
+
+
+def _said(answer: Answer) -> str:
+    return (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace")
+
+
+def _kept(secret: Secret, answer: Answer) -> tuple[int, str]:
+    """Put what was printed into the store. Returns the status and what may be said: never that."""
+    if answer.status:
+        return answer.status, answer.stderr.strip().decode(errors="replace")
+    try:
+        secret.keep(answer.stdout.removesuffix(b"\n"))
+    except SecretError as error:
+        return 1, f"{error.message}; the host has the value, and it is asked for again in the next run"
+    return 0, ""
 
 
 def acts(step: Step, text: str) -> Iterator[Act]:
     """Yield what is run for a step, in order. `text` is the rendered artifact, empty when there is none."""
+    if step.execute is not None:  # before the timer: what takes the step back may be in the same script
+        yield push(step.execute, text)
+    if step.confirm is not None:
+        yield Act(shlex.join(step.confirm.arm))
     if step.push is not None:
         yield push(step.push, text, check=step.check, pending=step.pending)
     elif step.execute is not None:
-        yield push(step.execute, text)
-        yield Act(f"sh {shlex.quote(step.execute.path)}", step.stdin)
+        yield Act(shlex.join(["sh", step.execute.path, *step.arguments]), step.stdin, keeps=step.keeps)
     else:
-        yield Act(shlex.join(step.argv), step.stdin)
+        yield Act(shlex.join(step.argv), step.stdin, keeps=step.keeps)
+    if step.confirm is not None:
+        yield Act(shlex.join(step.confirm.disarm), afresh=True)
 
 
 def push(artifact: Artifact, text: str, *, check: str = "", pending: str = "") -> Act:

@@ -13,3 +13,10 @@ def options(text: str, module: str) -> Mapping[str, str]:
         if words[:2] == ["options", module]:
             found.update(word.partition("=")[::2] for word in words[2:])
     return found
+
+
+def parameter(written: str, shown: str) -> str:
+    """Return an option's value as the kernel shows it: a switch, written `1` or `y`, is `Y` there."""
+    if shown in ("Y", "N"):
+        return {"1": "Y", "y": "Y", "0": "N", "n": "N"}.get(written, written)
+    return written

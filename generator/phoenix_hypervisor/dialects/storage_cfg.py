@@ -44,6 +44,16 @@ def states(text: str) -> Mapping[str, str]:
     return {row[0]: row[2] for row in rows if len(row) > 2}
 
 
+def template_folder(storages: Mapping[str, Storage], name: str) -> str:
+    """Return the folder in which a storage keeps appliance templates; empty when it is not known here."""
+    found = storages.get(name)
+    if found is None:
+        return "/var/lib/vz/template/cache" if name == "local" else ""
+    folders = dict(part.split("=", 1) for part in found.options.get("content-dirs", "").split(",") if part)
+    base = found.options.get("path", f"/mnt/pve/{name}")
+    return f"{base}/{folders.get('vztmpl', 'template/cache').strip('/')}"
+
+
 def canonical(key: str, value: str) -> str:
     """Return an option's value in one spelling: sets sorted, switches as 0 or 1."""
     if key in SETS:

@@ -7,8 +7,9 @@ all such questions of all checks of the host have been asked together.
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
+from ..errors import HostError
 from ..secrets import Text
-from ..transport import Question
+from ..transport import Answer, Question
 from .fleet import Fleet
 
 
@@ -30,11 +31,8 @@ class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
         self.speculating = False
         self.stops = 0
         """How often a check was stopped at a question."""
-
-    @property
-    def has_open_questions(self) -> bool:
-        """Whether something was noted that nobody has asked yet."""
-        return bool(self._open)
+        self.trouble: HostError | None = None
+        """Why nothing can be asked of it, when it is not its node that is lost."""
 
     def run(self, command: str, *args: str, **_: object) -> CommandResult:
         """Return the answer to a shell command. Raises HostError when the host is lost."""
@@ -44,23 +42,32 @@ class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
         """Return the answer to a command that reads text on its stdin: the only way a secret gets there."""
         return self._answer(Question(command, stdin))
 
-    def ask_open(self) -> None:
-        """Ask every noted question in one round trip. Raises HostError."""
-        questions = list(self._open)
+    @property
+    def open_questions(self) -> list[Question]:
+        """What was noted and nobody has asked yet."""
+        return list(self._open)
+
+    def take(self, answered: list[Answer] | HostError) -> None:
+        """Take the answers to all open questions, or why there are none."""
+        questions = self.open_questions
         self._open.clear()
-        self._ask(questions)
+        if isinstance(answered, HostError):
+            self.trouble = answered
+        else:
+            self._note(questions, answered)
 
     def _answer(self, question: Question) -> CommandResult:
         if question not in self._answers:
+            if self.trouble is not None:
+                raise self.trouble.with_traceback(None)  # else it grows with each check
             if self.speculating:
                 self._open[question] = None
                 self.stops += 1
                 raise Unanswered
-            self._ask([question])
+            self._note([question], self._fleet.transport(self.hostname).ask([question]))
         return self._answers[question]
 
-    def _ask(self, questions: list[Question]) -> None:
-        answers = self._fleet.ask(self.hostname, questions)
+    def _note(self, questions: list[Question], answers: list[Answer]) -> None:
         for question, answer in zip(questions, answers, strict=True):
             # decoded once, so that the cached readers know a text again by its identity
             self._answers[question] = CommandResult(

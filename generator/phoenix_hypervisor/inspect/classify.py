@@ -14,6 +14,8 @@ from .looks import Finding, Verdict
 
 UNKNOWN = "phoenix_unknown"
 """The user property that marks a report as `could not tell`; it survives xdist and lands in JUnit XML."""
+NOTICE = "phoenix_notice"
+"""The same for what is worth knowing and no drift."""
 MISSING_TOOL = 127
 
 
@@ -36,6 +38,26 @@ def classify(
         return Finding(ref, check, Verdict.HELD, probe=probe)
     if raised.errisinstance(pytest.skip.Exception):
         return Finding(ref, check, Verdict.SKIPPED, str(raised.value), probe=probe)
+    found = _wrong(item, ref, call, compared)
+    if item.get_closest_marker("notice") is None:
+        return found
+    return Finding(ref, check, Verdict.NOTICE, _told(item, found))
+
+
+def _told(item: pytest.Item, found: Finding) -> str:
+    """What a notice says: its check's own words, and what they are about."""
+    words = (item.obj.__doc__ or "").strip().partition("\n")[0]  # type: ignore[attr-defined]  # it is a Function
+    if found.verdict is not Verdict.FAILED or not words:
+        return found.message
+    values = ", ".join(f"{name}: {d.actual}, now {d.desired}" for name, d in found.differences.items())
+    return f"{words[:1].lower()}{words[1:].rstrip('.')} ({values})"
+
+
+def _wrong(item: pytest.Item, ref: Ref, call: pytest.CallInfo[None], compared: Comparison | None) -> Finding:
+    """What a check that raised says: drift, or nothing at all."""
+    raised = call.excinfo
+    assert raised is not None
+    check, probe = check_name(item), item.get_closest_marker("probe") is not None
     if (
         call.when == "call"
         and raised.errisinstance(AssertionError)
@@ -44,7 +66,7 @@ def classify(
         differences = _differences(check, compared)
         said = "; ".join(f"{name}: {d.actual!r}, not {d.desired!r}" for name, d in differences.items())
         return Finding(ref, check, Verdict.FAILED, f"{check}: {said}", differences, probe)
-    return Finding(ref, check, Verdict.UNKNOWN, f"{check}: {_why(raised)}", probe=probe)
+    return Finding(ref, check, Verdict.UNKNOWN, f"{check}: {why(raised)}", probe=probe)
 
 
 def check_name(item: pytest.Item) -> str:
@@ -66,8 +88,8 @@ def _differences(check: str, compared: Comparison | None) -> Mapping[str, Differ
     return {check: Difference(actual, desired, relation)}
 
 
-def _why(raised: pytest.ExceptionInfo[BaseException]) -> str:
-    """Why we could not tell, in words."""
+def why(raised: pytest.ExceptionInfo[BaseException]) -> str:
+    """Return why we could not tell, in words."""
     if isinstance(raised.value, PhoenixError):
         return raised.value.message
     answer = raised.traceback[-1].frame.f_locals.get("out")

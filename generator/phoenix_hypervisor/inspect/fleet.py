@@ -7,8 +7,8 @@ installed plugin, and its logging writes task arguments to a file.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,10 +19,13 @@ from nornir.core.inventory import Defaults, Group, Groups, Host, Hosts, Inventor
 from nornir.core.task import Result, Task
 from nornir.plugins.runners import ThreadedRunner
 
-from ..errors import HostError, UsageError, did_you_mean
+from ..errors import GuestError, HostError, UsageError, did_you_mean
 from ..transport import Address, Answer, Question, Transport, connect
+from ..transport.guest import GuestTransport
+from ..transport.shells import Shells
 
 if TYPE_CHECKING:
+    from ..config import Guest
     from ..config.inventory import Inventory as Declared
     from ..config.model import InventoryEntry
 
@@ -30,46 +33,57 @@ logging.getLogger("nornir").addHandler(logging.NullHandler())
 logging.getLogger("nornir").propagate = False  # it logs the arguments of tasks
 
 R = TypeVar("R")
-WORKERS = 32
-SHELLS = 4
-"""How many shells on one host share many questions: below sshd's usual MaxSessions of 10."""
-MANY = 20
-"""From how many questions for each it is worth another shell."""
 
 
 class Fleet:
-    """The hosts, each with at most one open transport, and the count of round trips."""
+    """The hosts: nodes with their open shells, guests reached through their node; round trips counted."""
 
-    def __init__(self, declared: Declared, folder: Path, hosts: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        declared: Declared,
+        folder: Path,
+        nodes: Collection[str] | None = None,
+        guests: Iterable[Guest] = (),
+    ) -> None:
         self._folder = folder
-        self._transports: dict[str, Transport] = {}
-        self._shells: dict[str, list[Transport]] = {}
-        self._alone: set[str] = set()
+        self._shells: dict[str, Shells] = {}
         self._lock = Lock()
         self.lost: dict[str, HostError] = {}
-        """Hosts that did not answer, with the reason: nothing more is asked of them in this run."""
+        """Nodes that did not answer, with the reason: nothing more is asked of them in this run."""
         inventory = _inventory(declared)
         chosen = Hosts(
-            {name: host for name, host in inventory.hosts.items() if hosts is None or name in hosts}
+            {name: host for name, host in inventory.hosts.items() if nodes is None or name in nodes}
         )
+        self.nodes = list(chosen)
+        self._guests = {guest.name: guest for guest in guests if guest.node in chosen}
+        for guest in self._guests.values():
+            data = {"node": guest.node, "vmid": guest.vmid}
+            chosen[guest.name] = Host(name=guest.name, data=data, defaults=inventory.defaults)
         self._nornir = Nornir(
             inventory=Inventory(hosts=chosen, groups=inventory.groups, defaults=inventory.defaults),
             config=Config(),
-            runner=ThreadedRunner(num_workers=WORKERS),
         )
 
     @property
     def hosts(self) -> list[str]:
-        """The names of all hosts."""
+        """The names of all nodes and their guests."""
         return list(self._nornir.inventory.hosts)
+
+    def node_of(self, host: str) -> str:
+        """Return the node a host is or lives on."""
+        return self._guests[host].node if host in self._guests else host
+
+    def is_lost(self, host: str) -> HostError | None:
+        """Return why nothing can be asked of a host in this run, or None."""
+        return self.lost.get(self.node_of(host))
 
     def run(self, work: Callable[[str], R], hosts: Collection[str], name: str) -> dict[str, R]:
         """Run `work(host)` for each host at once; returns what each gave.
 
-        A host whose connection breaks is left out and noted in `lost`; any other exception is raised
-        after all have ended.
+        A host whose connection breaks is left out and noted in `lost`; a guest that cannot be entered is
+        only left out. Any other exception is raised after all have ended.
         """
-        wanted = [host for host in hosts if host not in self.lost]
+        wanted = [host for host in hosts if not self.is_lost(host)]
         if not wanted:
             return {}
 
@@ -77,13 +91,17 @@ class Fleet:
             return Result(host=task.host, result=work(task.host.name))
 
         chosen = self._nornir.filter(filter_func=lambda host: host.name in wanted)
-        outcome = chosen.run(task=task, name=name, on_failed=True)
+        # a thread for each: those that wait for others must not keep these from beginning
+        runner = ThreadedRunner(num_workers=len(wanted))
+        outcome = chosen.with_runner(runner).run(task=task, name=name, on_failed=True)
         found: dict[str, R] = {}
         broken: list[BaseException] = []
         for host, results in outcome.items():
             error = results[0].exception
+            if isinstance(error, GuestError):
+                continue  # its node is there
             if isinstance(error, HostError):
-                self.lost[host] = error
+                self.lost[self.node_of(host)] = error
             elif error is not None:
                 broken.append(error)
             else:
@@ -95,56 +113,76 @@ class Fleet:
 
     def lock(self, hosts: Collection[str], path: str, owner: str) -> dict[str, str]:
         """Take a lock on hosts, connecting on the way; returns who holds it where it is taken."""
-        held = self.run(lambda host: self._transport(host).lock(path, owner), hosts, "lock")
+        held = self.run(lambda host: self._shells_on(host).lock(path, owner), hosts, "lock")
         return {host: holder for host, holder in held.items() if holder is not None}
 
-    def _transport(self, host: str) -> Transport:
+    def _shells_on(self, node: str) -> Shells:
         with self._lock:
-            if host in self.lost:
-                raise self.lost[host].with_traceback(None)  # else it grows with each check
-            transport = self._transports.get(host)
-            if transport is None:
-                transport = self._transports[host] = connect(self.address(host))
-            return transport
+            if node in self.lost:
+                raise self.lost[node].with_traceback(None)  # else it grows with each check
+            shells = self._shells.get(node)
+            if shells is None:
+                shells = self._shells[node] = Shells(lambda: connect(self.address(node)))
+            return shells
 
     def transport(self, host: str) -> Transport:
-        """Return the host's open transport, opening it the first time. Raises HostError."""
-        transport = self._transport(host)
+        """Return the open way to a node, or through it to a guest. Raises HostError."""
+        node = self.node_of(host)
+        shells = self._shells_on(node)
+        try:
+            shells.open()
+        except HostError as error:
+            self.lost[node] = error
+            raise
+        return GuestTransport(host, self._guests[host].vmid, shells) if host in self._guests else shells
+
+    @contextmanager
+    def afresh(self, node: str) -> Iterator[Transport]:
+        """Open a way to a node that shares nothing with those that are open. Raises HostError."""
+        address = self.address(node)
+        alone = ("ControlMaster=no", "ControlPath=none") if address.transport == "ssh" else ()
+        transport = connect(address._replace(options=(*alone, *address.options)))
         try:
             transport.open()
-        except HostError as error:
-            self.lost[host] = error
-            raise
-        return transport
+            yield transport
+        finally:
+            transport.close()
 
-    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
-        """Ask a host questions; many go through several shells at once. Raises HostError."""
-        first = self.transport(host)
-        shells = [first, *self._more_shells(host, min(SHELLS, len(questions) // MANY) - 1)]
-        if len(shells) == 1:
-            return first.ask(questions)
-        # dealt out like cards, so that the costly ones, which stand together, are spread
-        parts = [questions[n :: len(shells)] for n in range(len(shells))]
-        with ThreadPoolExecutor(len(shells)) as pool:
-            answered = list(pool.map(_answers, shells, parts))
-        if None in answered:  # the host allows no more sessions, or is lost: the first shell will tell
-            for shell in self._shells.pop(host):
-                shell.close()
-            self._alone.add(host)
-        dealt = [
-            first.ask(part) if found is None else found for found, part in zip(answered, parts, strict=True)
-        ]
-        return [dealt[n % len(shells)][n // len(shells)] for n in range(len(questions))]
+    def ask(self, asked: Mapping[str, Sequence[Question]]) -> dict[str, list[Answer] | HostError]:
+        """Ask nodes and guests at once, each node in one round trip, its guests' questions among its own.
 
-    def _more_shells(self, host: str, wanted: int) -> list[Transport]:
-        """Further shells on a host; they open when they are asked."""
-        there = self._shells.setdefault(host, [])
-        if host not in self._alone:
-            there += [connect(self.address(host)) for _ in range(wanted - len(there))]
-        return there[: max(wanted, 0)]
+        A guest that cannot be asked has the reason in place of answers; nodes that broke are in `lost`.
+        """
+        by_node: dict[str, dict[str, Sequence[Question]]] = {}
+        for host, questions in asked.items():
+            by_node.setdefault(self.node_of(host), {})[host] = questions
+        found: dict[str, list[Answer] | HostError] = {}
+        for answers in self.run(lambda node: self._ask_node(node, by_node[node]), by_node, "ask").values():
+            found.update(answers)
+        return found
+
+    def _ask_node(
+        self, node: str, asked: Mapping[str, Sequence[Question]]
+    ) -> dict[str, list[Answer] | HostError]:
+        self.transport(node)
+        ways = {
+            host: GuestTransport(host, self._guests[host].vmid, self._shells_on(node))
+            for host in asked
+            if host != node
+        }
+        own = list(asked.get(node, ()))
+        carried = [way.question(asked[host]) for host, way in ways.items()]
+        answers = self._shells_on(node).ask([*own, *carried], costly=len(carried))
+        found: dict[str, list[Answer] | HostError] = {node: answers[: len(own)]} if own else {}
+        for (host, way), answer in zip(ways.items(), answers[len(own) :], strict=True):
+            try:
+                found[host] = way.told(answer, asked[host])
+            except HostError as error:
+                found[host] = error
+        return found
 
     def address(self, name: str) -> Address:
-        """Return how a host is reached, groups and defaults resolved by Nornir."""
+        """Return how a node is reached, groups and defaults resolved by Nornir."""
         host = self._nornir.inventory.hosts[name]
         kind = host.get("transport") or "ssh"
         options = tuple(host.get("ssh_options") or ())
@@ -165,16 +203,13 @@ class Fleet:
         self.run(lambda host: self.transport(host) and None, hosts, "connect")
 
     def trips(self) -> Mapping[str, int]:
-        """Return the round trips made so far, by host."""
-        return {host: transport.trips for host, transport in self._transports.items()}
+        """Return the round trips made so far, by node."""
+        return {host: shells.trips for host, shells in self._shells.items()}
 
     def close(self) -> None:
         """Close every transport."""
-        for transport in [
-            *self._transports.values(),
-            *(s for shells in self._shells.values() for s in shells),
-        ]:
-            transport.close()
+        for shells in self._shells.values():
+            shells.close()
 
 
 def _inventory(declared: Declared) -> Inventory:
@@ -204,11 +239,3 @@ def refuse_unknown_hosts(names: Collection[str], known: Collection[str]) -> None
             raise UsageError(
                 f"no host `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}"
             )
-
-
-def _answers(shell: Transport, questions: Sequence[Question]) -> list[Answer] | None:
-    """What a shell answers, or None when it cannot be opened or breaks."""
-    try:
-        return shell.ask(questions)
-    except HostError:
-        return None

@@ -7,16 +7,19 @@ before they run, and tells a failed check from one that could not tell.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .. import registry
-from ..resource import Kind, Ref
-from .classify import UNKNOWN, Comparison, check_name, classify
+from ..errors import GuestDownError
+from ..resource import CREATE, Ref
+from .around import Around
+from .classify import NOTICE, UNKNOWN, Comparison, check_name, classify
 from .looks import Finding, Look, Status, Verdict, looks
+from .sightings import Sightings
 from .speculation import Call, Speculation
 
 if TYPE_CHECKING:
@@ -26,20 +29,7 @@ if TYPE_CHECKING:
     from ..secrets import Text
     from .fleet import Fleet
 
-EXTRA_OF_PROBES = frozenset({"feed", "site"})
-
-
-class Around:
-    """The `site` a probe may ask for: other declared resources of the same host."""
-
-    def __init__(self, site: Site, refs: Mapping[int, Ref]) -> None:
-        self._site = site
-        self._refs = refs
-
-    def resource(self, beside: Kind, ref: str) -> Kind:
-        """Return the resource `kind:name` declared on the host of another one."""
-        kind, _, name = ref.partition(":")
-        return self._site.resources[Ref(self._refs[id(beside)].host, kind, name)]
+EXTRA_OF_PROBES = frozenset({"site"})
 
 
 class Inspector:
@@ -66,15 +56,15 @@ class Inspector:
         self._quick = quick
         self._before = before
         self.findings: list[Finding] = []
-        self.owned: dict[tuple[str, str], set[str]] = {}
-        """(host, kind) → names of what we made there, where that could be told."""
         self._known = known or {}
         wanted = set(refs)
         self._resources = {ref: resource for ref, resource in site.resources.items() if ref in wanted}
         self._refs = {id(resource): ref for ref, resource in self._resources.items()}
         self._places = {ref: n for n, ref in enumerate(site.resources)}
         self._states = self._uses = Speculation(fleet, ())
-        self._owners: dict[str, Callable[[Host], set[str]]] | None = {} if orphans else None
+        self._sightings = Sightings(site, fleet, orphans=orphans)
+        self._needed: dict[Ref, tuple[Ref, ...]] = {}
+        self._there = {ref for ref, look in self._known.items() if not look.change.creates}
         self._comparison: Comparison | None = None
         self._not_held: set[Ref] = set()
         self._around = Around(site, self._refs)
@@ -84,17 +74,12 @@ class Inspector:
         looked = {finding.ref for finding in self.findings}
         missed = [ref for ref in self._resources if ref not in looked]
         unknown = [Finding(ref, "", Verdict.UNKNOWN, "no check looked at it") for ref in missed]
-        return looks([*self.findings, *unknown], self._site.needs, self._known)
+        found = [*self.findings, *unknown]
+        return looks(found, self._site.needs, self._known, self._sightings.seen, self._site.only_to_make)
 
     def orphans(self) -> list[Ref]:
         """Return what we made on the hosts and is declared no longer."""
-        declared = {(ref.host, ref.kind, ref.name) for ref in self._site.resources}
-        found = [
-            Ref(host, kind, host if registry.kind(kind).singleton else name)
-            for (host, kind), names in sorted(self.owned.items())
-            for name in sorted(names)
-        ]
-        return [ref for ref in found if ref not in declared]
+        return self._sightings.undeclared()
 
     # Collection: which checks, for which resources, in which order.
 
@@ -107,14 +92,13 @@ class Inspector:
         extra = (
             set(metafunc.fixturenames)
             - set(kinds)
-            - {"host", "request"}
+            - {"host", "request", "feed"}
             - (EXTRA_OF_PROBES if probe else set())
         )
         if len(kinds) != 1 or extra:
-            allowed = "`host`, one argument named after a kind" + (", `feed` and `site`" if probe else "")
+            allowed = "`host`, one argument named after a kind" + ", `feed`" + (", `site`" if probe else "")
             pytest.fail(f"{metafunc.definition.nodeid}: a check takes {allowed}, nothing else", pytrace=False)
-        if self._owners is not None and hasattr(metafunc.module, "owned"):
-            self._owners[kinds[0]] = metafunc.module.owned
+        self._sightings.learn(kinds[0], metafunc.module)
         chosen = [
             (f"{ref.host}-{ref.name}", resource)
             for ref, resource in self._resources.items()
@@ -164,14 +148,22 @@ class Inspector:
             return
         checks = [(item, ref) for item in session.items if (ref := self.ref(item)) is not None]
         hosts = {ref.host for _, ref in checks}
-        if self._owners is not None:
+        if self._sightings.orphans:
             hosts |= set(self.fleet.hosts)
         self._states = Speculation(self.fleet, hosts)
         # probes get answers of their own: things may change while they are used
         self._uses = Speculation(self.fleet, hosts)
         states = [(item, ref) for item, ref in checks if not _marked(item, "probe", "precondition")]
-        held = self._states.run([*self._calls(states, self._states), *self._owner_calls(hosts)])
-        wrong = {ref for item, ref in states if _key(item) not in held}
+        owners = self._sightings.calls(hosts, self._states)
+        held = self._states.run([*self._calls(states, self._states), *owners])
+        self._there |= {ref for item, ref in states if check_name(item) == "present" and _key(item) in held}
+        not_held = {ref for item, ref in states if _key(item) not in held and not _marked(item, "notice")}
+        wrong: set[Ref] = set()
+        for ref in self._resources:  # what is needed comes first
+            if ref in not_held and not self._at_rest(ref, wrong):
+                wrong.add(ref)
+        differing = {ref: self._resources[ref] for ref in wrong}
+        self.findings += self._sightings.see(differing, self._states)
         missing = [(item, ref) for item, ref in checks if _marked(item, "precondition") and ref in wrong]
         self._states.run(self._calls(missing, self._states))
         ready = [
@@ -180,7 +172,7 @@ class Inspector:
             if _marked(item, "probe") and ref not in wrong and self._blocker(ref, wrong) is None
         ]
         held |= self._uses.run(self._calls(ready, self._uses))
-        self._note_owned(hosts)
+        self._sightings.note_owned(hosts, self._states)
         if self._quick:
             self._take_as_held(session, checks, held, wrong)
 
@@ -194,7 +186,10 @@ class Inspector:
                 self.findings.append(
                     Finding(ref, check_name(item), Verdict.HELD, probe=_marked(item, "probe"))
                 )
-        settled = held | done
+        # nothing can be asked inside a guest that rightly does not run
+        resting = [(item, ref) for item, ref in checks if ref not in wrong and self._at_rest(ref, wrong)]
+        self.findings += [Finding(ref, check_name(item), Verdict.SKIPPED) for item, ref in resting]
+        settled = held | done | {_key(item) for item, _ in resting}
         session.items = [item for item in session.items if _key(item) not in settled]
 
     def _calls(self, checks: list[tuple[pytest.Item, Ref]], speculation: Speculation) -> list[Call]:
@@ -212,21 +207,6 @@ class Inspector:
         names = item._fixtureinfo.argnames  # type: ignore[attr-defined]
         return lambda: function(**{name: given[name] for name in names})
 
-    def _owner_calls(self, hosts: Collection[str]) -> list[Call]:
-        return [
-            Call(host, f"owned {kind}", partial(owned, self._states.host(host)))
-            for kind, owned in (self._owners or {}).items()
-            for host in hosts
-        ]
-
-    def _note_owned(self, hosts: Collection[str]) -> None:
-        for kind, owned in (self._owners or {}).items():
-            for host in hosts - self.fleet.lost.keys():
-                try:
-                    self.owned[host, kind] = set(owned(self._states.host(host)))
-                except Exception:  # noqa: S112  (a tool is missing: then we made nothing with it)
-                    continue
-
     # Running: fixtures, blocking, and what each outcome means.
 
     @pytest.fixture
@@ -234,8 +214,8 @@ class Inspector:
         """Testinfra's host, answering from what was asked in batches."""
         ref = self.ref(request.node)
         assert ref is not None
-        if ref.host in self.fleet.lost:
-            raise self.fleet.lost[ref.host].with_traceback(None)  # else it grows with each check
+        if (trouble := self.fleet.is_lost(ref.host)) is not None:
+            raise trouble.with_traceback(None)  # else it grows with each check
         return (self._uses if _marked(request.node, "probe") else self._states).host(ref.host)
 
     @pytest.fixture
@@ -269,14 +249,20 @@ class Inspector:
 
     def _blocker(self, ref: Ref, wrong: Collection[Ref]) -> Ref | None:
         """Something needed, directly or not, that is not right."""
-        for need in self._site.needs[ref]:
+        for need in self._all_needs(ref):
             known = self._known.get(need)
             if need in wrong or (need not in self._resources and known and known.status is not Status.OK):
                 return need
-            further = self._blocker(need, wrong)
-            if further:
-                return further
         return None
+
+    def _all_needs(self, ref: Ref) -> tuple[Ref, ...]:
+        """Everything a resource needs, directly first."""
+        if ref not in self._needed:
+            made = self._site.only_to_make(ref) if ref in self._there else ()
+            direct = [need for need in self._site.needs[ref] if need not in made]
+            further = [deeper for need in direct for deeper in self._all_needs(need)]
+            self._needed[ref] = tuple(dict.fromkeys([*direct, *further]))
+        return self._needed[ref]
 
     @pytest.hookimpl
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
@@ -299,7 +285,17 @@ class Inspector:
         if ref is None or call.when == "teardown" or (call.when == "setup" and call.excinfo is None):
             return report
         finding = classify(item, ref, call, self._comparison)
-        if finding.verdict is Verdict.UNKNOWN and (blocker := self._blocker(ref, self._not_held)) is not None:
+        if call.excinfo is not None and call.excinfo.errisinstance(GuestDownError):
+            finding = self._of_guest_that_is_down(ref, finding)
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, f"Skipped: {finding.message}")
+        elif finding.verdict is Verdict.NOTICE:
+            report.user_properties.append((NOTICE, f"{ref.full}: {finding.message}"))
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, f"Skipped: notice: {finding.message}")
+        elif (
+            finding.verdict is Verdict.UNKNOWN and (blocker := self._blocker(ref, self._not_held)) is not None
+        ):
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"Skipped: blocked by {blocker}: {finding.message}")
         elif finding.verdict is Verdict.UNKNOWN:
@@ -310,6 +306,25 @@ class Inspector:
         if finding.verdict in (Verdict.FAILED, Verdict.UNKNOWN):
             self._not_held.add(ref)
         return report
+
+    def _of_guest_that_is_down(self, ref: Ref, finding: Finding) -> Finding:
+        """What a check inside a guest means that does not run."""
+        if self._at_rest(ref, self._not_held):
+            return replace(finding, verdict=Verdict.SKIPPED)
+        if self._blocker(ref, self._not_held) is None:
+            return finding
+        if finding.check == "present" and self._resources[ref].present:
+            # nobody can look yet: what is planned is what would be run if all of it were missing
+            return replace(finding, verdict=Verdict.FAILED, differences=CREATE.attributes)
+        return replace(finding, verdict=Verdict.SKIPPED)
+
+    def _at_rest(self, ref: Ref, wrong: set[Ref]) -> bool:
+        """Whether a resource is in a guest that does not run, and rightly so: nothing is wrong with it."""
+        if not isinstance(self._states.backend(ref.host).trouble, GuestDownError):
+            return False
+        resources = self._site.resources
+        guests = [need for need in self._site.needs[ref] if resources[need].inhabited]
+        return any(resources[guest].rests for guest in guests) and not wrong.intersection(guests)
 
 
 def _key(item: pytest.Item) -> str:

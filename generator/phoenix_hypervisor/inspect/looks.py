@@ -1,8 +1,9 @@
 """What one inspection found: findings of single checks, and one look for each resource."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from ..resource import NO_CHANGE, Change, Difference, Ref
 
@@ -16,6 +17,8 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
     """Anything else: an exception, a missing tool, a lost host, a bug."""
     SKIPPED = "skipped"
+    NOTICE = "notice"
+    """A check marked as a notice failed: told, and nothing more."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Look:
     blocked_by: Ref | None = None
     probes: tuple[str, ...] = ()
     """Names of the probes that failed."""
+    notices: tuple[str, ...] = ()
+    """What is worth knowing and no drift."""
 
     @property
     def own_state_known(self) -> bool:
@@ -62,11 +67,16 @@ class Look:
 
 
 def looks(
-    findings: Iterable[Finding], needs: Mapping[Ref, tuple[Ref, ...]], known: Mapping[Ref, Look]
+    findings: Iterable[Finding],
+    needs: Mapping[Ref, tuple[Ref, ...]],
+    known: Mapping[Ref, Look],
+    seen: Mapping[Ref, Any] | None = None,
+    only_to_make: Callable[[Ref], Collection[Ref]] = lambda _: (),
 ) -> dict[Ref, Look]:
     """Return a look for each resource that has findings. `known` are earlier looks at the others.
 
-    `needs` must be in order: what is needed comes before what needs it.
+    What a resource needs only to be made blocks none that is there. `seen` is what steps may depend
+    on besides what differs. `needs` must be in order: what is needed comes before what needs it.
     """
     by_ref: dict[Ref, list[Finding]] = {}
     for finding in findings:
@@ -75,9 +85,14 @@ def looks(
     for ref in needs:
         if ref not in by_ref:
             continue
-        own = _own(ref, by_ref[ref])
-        blocker = next((n for n in needs[ref] if _status(n, found, known) is not Status.OK), None)
-        found[ref] = own if blocker is None else Look(ref, Status.BLOCKED, own.change, own.reasons, blocker)
+        own = _own(ref, by_ref[ref], (seen or {}).get(ref))
+        there = own.status is not Status.UNKNOWN and not own.change.creates
+        needed = [need for need in needs[ref] if not (there and need in only_to_make(ref))]
+        blocker = next((n for n in needed if _status(n, found, known) is not Status.OK), None)
+        notices = tuple(f.message for f in by_ref[ref] if f.verdict is Verdict.NOTICE)
+        if blocker is not None:
+            own = Look(ref, Status.BLOCKED, own.change, own.reasons, blocker)
+        found[ref] = replace(own, notices=notices)
     return found
 
 
@@ -87,7 +102,7 @@ def _status(ref: Ref, found: Mapping[Ref, Look], known: Mapping[Ref, Look]) -> S
     return look.status if look else Status.OK
 
 
-def _own(ref: Ref, findings: list[Finding]) -> Look:
+def _own(ref: Ref, findings: list[Finding], seen: Any) -> Look:
     unknown = tuple(dict.fromkeys(f.message for f in findings if f.verdict is Verdict.UNKNOWN))
     if unknown:
         return Look(ref, Status.UNKNOWN, reasons=unknown)
@@ -98,7 +113,7 @@ def _own(ref: Ref, findings: list[Finding]) -> Look:
         for name, difference in f.differences.items()
     }
     if differences:
-        return Look(ref, Status.DRIFT, Change(differences))
+        return Look(ref, Status.DRIFT, Change(differences, seen))
     failed = [f for f in findings if f.verdict is Verdict.FAILED]
     if failed:
         return Look(

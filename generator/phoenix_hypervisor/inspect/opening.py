@@ -20,28 +20,44 @@ class OpenSite:
 
     site: Site
     fleet: Fleet
+    only: frozenset[str] = frozenset()
+    """Guests that were named instead of whole nodes."""
+
+    def chosen(self, targets: Iterable[str]) -> set[Ref] | None:
+        """Return the resources that may be changed; None when nothing narrows them down. Raises UsageError.
+
+        A target is `kind:name`, `host/kind:name` or the name of a guest.
+        """
+        wanted = [*targets] or sorted(self.only)
+        if not wanted:
+            return None
+        return {ref for text in wanted for ref in self._named(text)}
+
+    def _named(self, text: str) -> Iterable[Ref]:
+        guest = self.site.guests.get(text)
+        return self.site.of_guest(guest.name) if guest else named(self.site, text)
 
     def scope(self, targets: Iterable[str]) -> list[Ref]:
-        """Return the refs of the fleet's hosts, or only the targets and what they need."""
+        """Return the refs to look at: the fleet's hosts', or only those chosen and what they need."""
+        chosen = self.chosen(targets)
+        wanted = set(self.site.resources) if chosen is None else closure(chosen, self.site.needs)
         hosts = set(self.fleet.hosts)
-        wanted = closure(self.targets(targets), self.site.needs) if targets else set(self.site.resources)
         return [ref for ref in self.site.resources if ref in wanted and ref.host in hosts]
-
-    def targets(self, texts: Iterable[str]) -> set[Ref]:
-        """Return the resources that `kind:name` or `host/kind:name` name. Raises UsageError."""
-        return {ref for text in texts for ref in named(self.site, text)}
 
 
 def open_site(given: str | None, *, start: Path | None = None, hosts: Collection[str] = ()) -> OpenSite:
-    """Read a site and make its fleet ready, hosts limited to the named ones. Raises PhoenixError."""
+    """Read a site and make its fleet ready, limited to the named nodes and guests. Raises PhoenixError."""
     from ..secretstore import open_store
 
     folder = find_folder(given, start)
     store = open_store(load_settings(folder).secrets, folder)
     site = load(folder, store)
-    refuse_unknown_hosts(hosts, site.nodes)
-    _require_secrets(site, hosts)
-    return OpenSite(site, Fleet(site.inventory, folder, hosts or None))
+    refuse_unknown_hosts(hosts, site.hosts)
+    nodes = {site.node_of(host) for host in hosts}
+    only = frozenset(host for host in hosts if host in site.guests and site.node_of(host) not in hosts)
+    opened = OpenSite(site, Fleet(site.inventory, folder, nodes or None, site.guests.values()), only)
+    _require_secrets(site, opened.scope(()))
+    return opened
 
 
 def secrets_of(resource: Kind) -> Iterable[tuple[str, Secret]]:
@@ -52,12 +68,13 @@ def secrets_of(resource: Kind) -> Iterable[tuple[str, Secret]]:
             yield name, value
 
 
-def _require_secrets(site: Site, hosts: Collection[str]) -> None:
+def _require_secrets(site: Site, refs: Iterable[Ref]) -> None:
     """Every secret that will be needed has a value: said before anything is done."""
     problems = []
-    for ref, resource in site.resources.items():
-        for name, secret in secrets_of(resource) if not hosts or ref.host in hosts else ():
-            reason = secret.trouble()
+    for ref in refs:
+        for name, secret in secrets_of(site.resources[ref]):
+            new = name in type(site.resources[ref]).keeps and not secret.known()
+            reason = secret.closed() if new else secret.trouble()
             if reason:
                 problems.append(Problem(f"{ref}: {reason.message}", site.place(ref, name), reason.hint))
     if problems:

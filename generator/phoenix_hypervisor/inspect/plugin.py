@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .inspector import Inspector
 
 FAILED, UNKNOWN_STATUS = 1, 3
+NOTICE, UNKNOWN = "phoenix_notice", "phoenix_unknown"  # as in classify.py, which costs an import
 NAME = "phoenix-inspector"
 
 
@@ -36,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, what in {
         "precondition": "looked at only while the thing is missing: what must hold before it can be made",
         "probe": "uses the thing; runs after the state checks of its resource, not in `plan`",
+        "notice": "worth knowing when it fails, and nothing more: no drift, no exit status",
     }.items():
         config.addinivalue_line("markers", f"{name}: {what}")
     if config.pluginmanager.hasplugin(NAME) or not any(
@@ -67,7 +69,8 @@ def _inspector(config: pytest.Config) -> Inspector:
         raise pytest.UsageError(str(error)) from error
     config.add_cleanup(opened.fleet.close)
     probes = not config.getoption("--no-probes")
-    return Inspector(opened.site, opened.fleet, refs, probes=probes, orphans=not config.getoption("--target"))
+    everything = opened.chosen(config.getoption("--target") or ()) is None
+    return Inspector(opened.site, opened.fleet, refs, probes=probes, orphans=everything)
 
 
 def _start(config: pytest.Config) -> Path:
@@ -114,11 +117,22 @@ class Telling:
             value
             for report in terminalreporter.stats.get("unknown", ())
             for name, value in report.user_properties
-            if name == "phoenix_unknown" and not any(message in value for message in lost)
+            if name == UNKNOWN and not any(message in value for message in lost)
         }
         if lost or reasons:
             terminalreporter.section("could not tell")
             for line in [*sorted(lost), *sorted(reasons)]:
+                terminalreporter.line(line)
+        notices = {
+            value
+            for reports in terminalreporter.stats.values()
+            for report in reports
+            for name, value in getattr(report, "user_properties", ())
+            if name == NOTICE
+        }
+        if notices:
+            terminalreporter.section("worth knowing")
+            for line in sorted(notices):
                 terminalreporter.line(line)
         orphans = inspector.orphans()
         if orphans:
@@ -131,4 +145,4 @@ class Telling:
 
 
 def _unknown(report: pytest.TestReport) -> bool:
-    return report.when != "teardown" and any(name == "phoenix_unknown" for name, _ in report.user_properties)
+    return report.when != "teardown" and any(name == UNKNOWN for name, _ in report.user_properties)

@@ -47,12 +47,17 @@ class Speculation:
         waiting = list(calls)
         while waiting:
             waiting = [
-                call for call in waiting if call.host not in self._fleet.lost and self._stops(call, held)
+                call for call in waiting if not self._fleet.is_lost(call.host) and self._stops(call, held)
             ]
-            asking = [name for name, (_, backend) in self._hosts.items() if backend.has_open_questions]
-            if not asking:
+            asked = {
+                name: asking
+                for name, (_, backend) in self._hosts.items()
+                if not self._fleet.is_lost(name) and (asking := backend.open_questions)
+            }
+            if not asked:
                 break
-            self._fleet.run(lambda name: self.backend(name).ask_open(), asking, "ask")
+            for name, answered in self._fleet.ask(asked).items():
+                self.backend(name).take(answered)
         return held
 
     def _stops(self, call: Call, held: set[str]) -> bool:

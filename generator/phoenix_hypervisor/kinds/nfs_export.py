@@ -7,7 +7,9 @@ from pydantic import AfterValidator, Field
 
 from ..dialects import exports
 from ..fields import AbsolutePath
-from ..resource import Artifact, Change, Effect, Kind, Refusal, Samples, Step, Want, reload, run
+from ..firewall.ports import ANY, PORT, Port
+from ..firewall.words import is_network
+from ..resource import Artifact, Change, Effect, Kind, Offer, Refusal, Samples, Step, Want, reload, run
 
 
 def _client(text: str) -> str:
@@ -60,6 +62,12 @@ class NfsExport(Kind):
     def consumes(self) -> Iterable[Want]:
         missing = f"`{self.name}` does not lie under a declared dataset's mountpoint"
         yield Want("path", self.name, "name", missing, "V-28")
+
+    def provides(self) -> Iterable[Offer]:
+        # a client that is a host's name has no address here that a firewall's rule could name
+        named = tuple(ANY if client == "*" else client for client in self.clients)
+        known = all(client == ANY or is_network(client) for client in named)
+        yield Offer(PORT, "2049/tcp", Port("2049", "tcp", named if known else None))
 
     def artifacts(self) -> Iterable[Artifact]:
         yield Artifact(self.file, "exports.j2")

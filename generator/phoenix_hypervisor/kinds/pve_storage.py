@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ..dialects import storage_cfg
 from ..fields import AbsolutePath
-from ..resource import Artifact, Change, Kind, Refusal, Samples, Step, Want, made, run, script
+from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, made, run, script
 
 Content = Literal["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import"]
 OF_A_POOL = frozenset({"images", "rootdir"})
@@ -78,6 +78,9 @@ class PveStorage(Kind):
     def note(self) -> str:
         """The path of our note that we made it."""
         return made(self.kind, self.name)
+
+    def provides(self) -> Iterable[Offer]:
+        yield Offer("storage", self.name, {"type": self.type, "content": self.content, **self.place})
 
     def consumes(self) -> Iterable[Want]:
         if self.pool is not None:

@@ -7,7 +7,9 @@ from pydantic import AfterValidator, Field
 
 from ..dialects import samba
 from ..fields import AbsolutePath, Account, Mode
-from ..resource import Artifact, Change, Kind, Refusal, Samples, Step, Want, reload, run, script
+from ..firewall.ports import PORT, Port
+from ..firewall.words import is_network
+from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, reload, run, script
 from ..secrets import Secret
 
 FOLDER = "/etc/samba/phoenix.d"
@@ -27,6 +29,8 @@ SHOWN = {
     "comment": "comment",
 }
 Word = Annotated[str, Field(pattern=r"^@?[A-Za-z0-9_][A-Za-z0-9_.$-]*$")]
+ALLOW = ("hosts allow", "allow hosts")
+"""Two names of one parameter (smb.conf(5))."""
 SPECIAL = frozenset({"global", "homes", "printers"})
 """Sections of smb.conf that are not shares."""
 
@@ -102,6 +106,16 @@ class SambaShare(Kind):
 
     def needs(self) -> Iterable[str]:
         yield from (f"samba_user:{user}" for user in self.valid_users if not user.startswith("@"))
+
+    @property
+    def clients(self) -> tuple[str, ...] | None:
+        """Who may use it by `hosts allow`, where that names addresses and networks only."""
+        allowed = next((text for name, text in self.options.items() if samba.parameter(name) in ALLOW), "")
+        words = allowed.replace(",", " ").split()
+        return tuple(words) if words and all(map(is_network, words)) else None
+
+    def provides(self) -> Iterable[Offer]:
+        yield Offer(PORT, "445/tcp", Port("445", "tcp", self.clients))
 
     def consumes(self) -> Iterable[Want]:
         missing = f"`{self.path}` does not lie under a declared dataset's mountpoint"

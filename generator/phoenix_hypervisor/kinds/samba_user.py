@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from ..fields import Account
-from ..resource import Artifact, Change, Kind, Offer, Samples, Step, made, run, script
+from ..resource import Artifact, Change, Kind, Offer, Samples, Step, Want, made, run, script
 from ..secrets import Secret, Text
 
 
@@ -25,6 +25,10 @@ class SambaUser(Kind):
 
     def provides(self) -> Iterable[Offer]:
         yield Offer("account", self.name)
+
+    def consumes(self) -> Iterable[Want]:
+        # an account that is declared besides is made as declared, before we would make one
+        yield Want("account", self.name, "name", "", exact=True, required=False)
 
     def artifacts(self) -> Iterable[Artifact]:
         yield script(self.kind, self.name, "user.sh.j2")

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from ..errors import PhoenixError
 from ..process import Ended, attach, run
 from ..secrets import Text
-from . import sandbox, skeleton
+from . import graphics, sandbox, skeleton
 
 MARKER = "phoenix-lab.json"
 ACTIONS = "actions.log"
+DRIVERS = "proc-driver"
 WRAPPER = "# a stand-in of the lab"
 
 
@@ -28,6 +29,14 @@ class Disk(NamedTuple):
     size: int
     """Bytes; the file is sparse, so terabytes cost nothing until they are written."""
     serial: str = ""
+    model: str = ""
+
+
+class Gpu(NamedTuple):
+    """A graphics card to put into a node, with its driver."""
+
+    pci: str
+    """Its address, as 0000:01:00.0; the driver numbers the cards in this order."""
     model: str = ""
 
 
@@ -56,11 +65,18 @@ class LabNode:
         return (self.folder / MARKER).is_file()
 
     def up(
-        self, hostname: str, disks: Sequence[Disk], address: str = "127.0.1.1", *, fresh: bool = False
+        self,
+        hostname: str,
+        disks: Sequence[Disk],
+        address: str = "127.0.1.1",
+        gpus: Sequence[Gpu] = (),
+        *,
+        fresh: bool = False,
     ) -> bool:
         """Make the node, or keep the one that is there and add what is new; True if it was made.
 
-        Kept: everything anybody has done to it. Refreshed: stand-ins, links into the machine's /usr.
+        Kept: everything anybody has done to it. Refreshed: stand-ins, links into the machine's /usr,
+        graphics cards.
         """
         if fresh:
             self.down()
@@ -69,6 +85,7 @@ class LabNode:
             self._make(hostname, address)
         self._refresh()
         self._add_disks(disks)
+        self._set_gpus(gpus)
         return made
 
     def down(self) -> bool:
@@ -140,7 +157,17 @@ class LabNode:
         marker = self._marker()
         disks = tuple(sandbox.Disk(self.folder / "disks" / row[0], *row) for row in marker["disks"])
         filesystems = self.folder / "proc-filesystems"
-        return sandbox.Layout(self.root, marker["hostname"], filesystems, disks, tuple(full))
+        drivers = self.folder / DRIVERS
+        gpus = marker.get("gpus", 0)
+        return sandbox.Layout(
+            self.root,
+            marker["hostname"],
+            filesystems,
+            disks,
+            graphics.nodes(gpus),
+            drivers if gpus else None,
+            tuple(full),
+        )
 
     def _make(self, hostname: str, address: str) -> None:
         """Make the node in a folder beside its own, so that there is never half a node."""
@@ -184,6 +211,14 @@ class LabNode:
             text = f'#!/bin/sh\n{WRAPPER}\nexec {python} {sandbox.STANDINS} {tool} "$@"\n'
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
+
+    def _set_gpus(self, gpus: Sequence[Gpu]) -> None:
+        """Show the cards that are declared now, and no others."""
+        folder = self.folder / DRIVERS
+        shutil.rmtree(folder, ignore_errors=True)
+        ordered = sorted(gpus)
+        graphics.describe(folder, ordered)
+        _write(self.folder / MARKER, self._marker() | {"gpus": len(ordered)})
 
     def _add_disks(self, disks: Sequence[Disk]) -> None:
         """Put in the disks that are not there yet; a disk that is no longer declared stays, as in life."""

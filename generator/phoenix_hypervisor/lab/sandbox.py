@@ -23,6 +23,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 USR = (*TOP, "libexec", "share")
 """What a node shares with the machine: not /usr/local, which is the node's own, writable as a real one's."""
+PROC = "/dev/.proc"
+"""Where the node has another /proc, read-only and with nothing over it: what a guest's own is made from."""
 SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "mtrr", "driver")
 """What below /proc changes the machine when it is written: uid 0 inside may well be root outside."""
 CHOICE = "PHOENIX_LAB_SANDBOX"
@@ -45,6 +47,10 @@ class Layout(NamedTuple):
     filesystems: Path
     """A file of the machine that the node sees as /proc/filesystems."""
     disks: tuple[Disk, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """Character devices below /dev that only have to be there: /dev/null under another name."""
+    drivers: Path | None = None
+    """A folder of the machine that the node sees as /proc/driver."""
     full: tuple[str, ...] = ()
     """Folders of the node in which a write finds no space left."""
 
@@ -95,11 +101,16 @@ def _bubblewrap(layout: Layout, command: list[str], environment: dict[str, str])
     argv += ["--proc", "/proc", "--ro-bind", str(layout.filesystems), "/proc/filesystems", "--dev", "/dev"]
     for name in SETTINGS:
         argv += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    if layout.drivers:
+        argv += ["--ro-bind", str(layout.drivers), "/proc/driver"]
+    argv += ["--proc", PROC, "--remount-ro", PROC]
     for folder in ("/dev/disk", "/dev/disk/by-id"):
         argv += ["--perms", "0755", "--dir", folder]
     for disk in layout.disks:
         argv += ["--bind", str(disk.file), f"/dev/{disk.kname}"]
         argv += ["--symlink", f"../../{disk.kname}", f"/dev/disk/by-id/{disk.by_id}"]
+    for node in layout.nodes:
+        argv += ["--dev-bind", "/dev/null", node]
     for number, folder in enumerate(layout.full):
         argv += ["--ro-bind", str(layout.root) + folder, f"/dev/.full/{number}"]
         argv += ["--size", str(_room(layout, folder)), "--tmpfs", folder]
@@ -110,14 +121,20 @@ def _bubblewrap(layout: Layout, command: list[str], environment: dict[str, str])
 
 def _unshare(layout: Layout, command: list[str], environment: dict[str, str]) -> list[str]:
     # The interpreter as bare as it goes: isolated, and without looking for packages.
-    argv = [str(python()), "-I", "-S", str(Path(__file__).with_name("enter.py")), "--root", str(layout.root)]
-    argv += ["--hostname", layout.hostname, "--home", "/root", "--filesystems", str(layout.filesystems)]
+    argv = [str(python()), "-I", "-S", str(Path(__file__).parent / "standins" / "enter.py")]
+    argv += ["--root", str(layout.root), "--hostname", layout.hostname]
+    argv += ["--home", "/root", "--filesystems", str(layout.filesystems)]
     for there, here in _read_only():
         argv += ["--read-only", there, here]
     for name in SETTINGS:
         argv += ["--setting", name]
     for disk in layout.disks:
         argv += ["--disk", str(disk.file), disk.kname, disk.by_id]
+    argv += ["--proc", PROC]
+    if layout.drivers:
+        argv += ["--drivers", str(layout.drivers)]
+    for node in layout.nodes:
+        argv += ["--node", node]
     for folder in layout.full:
         argv += ["--full", folder, str(_room(layout, folder))]
     for name, value in environment.items():

@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .node import Disk, LabNode
+from .node import Disk, Gpu, LabNode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -22,6 +22,7 @@ class Declared(NamedTuple):
 
     disks: tuple[Disk, ...]
     address: str
+    gpus: tuple[Gpu, ...]
 
 
 def lab_node(site_folder: Path, name: str) -> LabNode:
@@ -47,6 +48,7 @@ def declared_nodes(site_folder: Path) -> dict[str, Declared]:
         name: Declared(
             tuple(Disk(disk.id, disk.size, disk.serial, disk.model) for disk in node.hardware.disks.values()),
             _address(site.inventory, name),
+            tuple(Gpu(gpu.pci, gpu.model) for gpu in node.hardware.gpus.values()),
         )
         for name, node in site.nodes.items()
         if _transport(site.inventory, name) == "lab"

@@ -7,11 +7,15 @@ from typing import Any
 KERNEL = "6.8.12-lab"
 
 FOLDERS = (
-    "boot", "etc/alternatives", "etc/default", "etc/modprobe.d", "etc/modules-load.d", "etc/network",
-    "etc/pve/priv", "etc/samba", "etc/security", "etc/skel", "etc/sysctl.d", "etc/systemd/system", "etc/zfs",
+    "boot", "etc/alternatives", "etc/apt/keyrings", "etc/apt/sources.list.d", "etc/chrony/sources.d",
+    "etc/logrotate.d", "etc/default", "etc/modprobe.d", "etc/modules-load.d", "etc/network",
+    "etc/pve/firewall", "etc/pve/priv", "etc/samba", "etc/security", "etc/skel", "etc/sysctl.d",
+    "etc/systemd/system", "etc/zfs",
+    "etc/ssh/sshd_config.d", "etc/sudoers.d",
     "dev", "home", "media", "mnt", "opt", "proc", "run/lock", "run/phoenix-lab", "srv", "usr/local/bin",
     "usr/local/lib", "usr/local/sbin", "usr/local/share", "var/cache", "var/lib/nfs", "var/lib/phoenix-lab",
-    "var/lib/samba/private", "var/lib/vz", "var/log", "var/spool",
+    "var/lib/samba/private", "var/lib/vz", "var/log", "var/spool", "var/lib/apt/lists",
+    "var/lib/dpkg/updates",
 )  # fmt: skip
 
 MODES = {
@@ -23,6 +27,7 @@ MODES = {
 }
 
 LINKS = {
+    "etc/localtime": "/usr/share/zoneinfo/Etc/UTC",
     "etc/mtab": "../proc/self/mounts",
     "etc/pve/local": "nodes/{host}",
     "etc/pve/lxc": "nodes/{host}/lxc",
@@ -30,6 +35,14 @@ LINKS = {
     "var/lock": "/run/lock",
     "var/run": "/run",
 }
+
+PACKAGES = {
+    "apt": "2.6.1", "bash": "5.2.15-2+b8", "chrony": "4.3-2+deb12u1", "coreutils": "9.1-1", "dpkg": "1.21.22",
+    "ifupdown2": "3.2.0-1+pmx11", "logrotate": "3.21.0-1", "nfs-kernel-server": "1:2.6.2-4", "openssh-server":
+    "1:9.2p1-2+deb12u6", "pve-manager": "8.4.1", "proxmox-ve": "8.4.0", "samba": "2:4.17.12+dfsg-0+deb12u1",
+    "smbclient": "2:4.17.12+dfsg-0+deb12u1", "tzdata": "2025b-0+deb12u1", "zfsutils-linux": "2.2.7-pve2",
+}  # fmt: skip
+"""Some of the packages that are installed, so that there are such."""
 
 SYSTEM_USERS = {
     "daemon": (1, "/usr/sbin"), "bin": (2, "/bin"), "sys": (3, "/dev"), "mail": (8, "/var/mail"),
@@ -44,10 +57,12 @@ SYSTEM_GROUPS = {
 }  # fmt: skip
 
 UNITS = (
-    "cron", "nfs-idmapd", "nfs-mountd", "nfs-server", "nmbd", "pve-cluster", "pve-firewall", "pve-guests",
-    "pvedaemon", "pveproxy", "pvestatd", "rpcbind", "smbd", "ssh", "systemd-journald", "zfs-import-cache",
-    "zfs-mount", "zfs-share", "zfs-zed",
+    "chrony", "cron", "nfs-idmapd", "nfs-mountd", "nfs-server", "nmbd", "pve-cluster", "pve-firewall",
+    "pve-guests", "pvedaemon", "pveproxy", "pvestatd", "rpcbind", "smbd", "ssh", "systemd-journald",
+    "zfs-import-cache", "zfs-mount", "zfs-share", "zfs-zed",
 )  # fmt: skip
+IDLE = ("systemd-timesyncd",)
+"""Units that a node has and does not use."""
 ONESHOT = ("pve-guests", "zfs-import-cache", "zfs-mount", "zfs-share")
 
 FILES = {
@@ -56,7 +71,50 @@ FILES = {
     "etc/hosts": "127.0.0.1 localhost.localdomain localhost\n{address} {host}.lab {host}\n",
     "etc/machine-id": "{machine_id}\n",
     "etc/debian_version": "12.11\n",
+    "etc/apt/sources.list": """\
+deb http://deb.debian.org/debian bookworm main contrib
+deb http://deb.debian.org/debian bookworm-updates main contrib
+deb http://security.debian.org/debian-security bookworm-security main contrib
+""",
+    "etc/apt/sources.list.d/pve-enterprise.list": """\
+deb https://enterprise.proxmox.com/debian/pve bookworm pve-enterprise
+""",
+    "etc/apt/sources.list.d/ceph.list": """\
+deb https://enterprise.proxmox.com/debian/ceph-quincy bookworm enterprise
+""",
+    "etc/chrony/chrony.conf": """\
+confdir /etc/chrony/conf.d
+pool 2.debian.pool.ntp.org iburst
+sourcedir /etc/chrony/sources.d
+makestep 1 3
+""",
+    "etc/logrotate.conf": """\
+weekly
+rotate 4
+create
+include /etc/logrotate.d
+""",
+    "var/lib/dpkg/status": "".join(
+        f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"
+        for name, version in PACKAGES.items()
+    ),
     "etc/timezone": "Etc/UTC\n",
+    "etc/ssh/sshd_config": """\
+Include /etc/ssh/sshd_config.d/*.conf
+PermitRootLogin yes
+KbdInteractiveAuthentication no
+UsePAM yes
+X11Forwarding yes
+PrintMotd no
+AcceptEnv LANG LC_*
+Subsystem sftp /usr/lib/openssh/sftp-server
+""",
+    "etc/sudoers": """\
+Defaults env_reset
+root ALL=(ALL:ALL) ALL
+%sudo ALL=(ALL:ALL) ALL
+@includedir /etc/sudoers.d
+""",
     "etc/fstab": "proc /proc proc defaults 0 0\n",
     "etc/exports": "# one exported folder a line; see exports(5)\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
@@ -171,11 +229,18 @@ def make(root: Path, hostname: str, address: str) -> None:
 
 
 def units() -> dict[str, dict[str, str]]:
-    """Return the units of a node right after it was started: all active and enabled."""
+    """Return the units of a node right after it was started."""
     found: dict[str, dict[str, str]] = {}
     for name in UNITS:
         sub = "exited" if name in ONESHOT else "running"
         found[f"{name}.service"] = {"load": "loaded", "active": "active", "sub": sub, "enabled": "enabled"}
+    for name in IDLE:
+        found[f"{name}.service"] = {
+            "load": "loaded",
+            "active": "inactive",
+            "sub": "dead",
+            "enabled": "disabled",
+        }
     return found
 
 

@@ -14,6 +14,7 @@ from ..process import Broken, Child
 from ..secrets import Text
 from ..transport import Address, Answer
 from ..transport.shell import ShellTransport
+from . import door
 from .faults import Fault, Faults, Sort
 from .node import ACTIONS, LabNode
 
@@ -41,7 +42,11 @@ class LabTransport(ShellTransport):
             )
         if self.faults.refusing():
             raise self.unreachable(Broken("Connection refused (a fault of the lab)"))
-        return _starter.submit(Child, self.node.argv(["sh"], full=self.faults.full_folders())).result()
+        shut = door.knock(self.node)
+        if shut:
+            raise self.unreachable(Broken(shut))
+        argv = self.node.argv(door.shell(self.node), full=self.faults.full_folders())
+        return _starter.submit(Child, argv).result()
 
     def act(self, command: str, stdin: Text | None = None) -> Answer:
         """Run one command, after the faults that are due before it; write it down."""

@@ -25,6 +25,7 @@ def plan_document(plan: Plan, looks: Mapping[Ref, Look], trips: Mapping[str, int
         "entries": [_entry(entry) for entry in plan.entries],
         "resources": {ref.full: look.status.value for ref, look in looks.items()},
         "orphans": [ref.full for ref in plan.orphans],
+        "notices": _notices(looks),
         "round_trips": dict(trips),
     }
 
@@ -50,12 +51,17 @@ def outcome_document(plan: dict[str, Any], outcome: Outcome, code: ExitCode) -> 
         "resources": {ref.full: look.status.value for ref, look in outcome.looks.items()},
         "stuck": {ref.full: reason for ref, reason in outcome.stuck.items()},
         "reasons": {ref.full: list(look.reasons) for ref, look in outcome.looks.items() if look.reasons},
+        "notices": _notices(outcome.looks),
     }
 
 
 def text(document: Mapping[str, Any]) -> str:
     """Return a document as JSON text; sets are sorted, anything else unknown is shown as text."""
     return json.dumps(document, indent=2, default=_plain, ensure_ascii=False)
+
+
+def _notices(looks: Mapping[Ref, Look]) -> dict[str, list[str]]:
+    return {ref.full: list(look.notices) for ref, look in looks.items() if look.notices}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
@@ -85,8 +91,10 @@ def _step(step: Step, *, exact: bool) -> dict[str, Any]:
         "title": step.title,
         "argv": list(step.argv),
         "artifact": artifact.path if artifact else None,
+        "arguments": list(step.arguments),
         "stdin": str(step.stdin) if step.stdin is not None else None,
         "effect": str(step.effect),
+        "interrupts": step.interrupts,
         "destroys": step.destroys,
         "exact": exact,
     }

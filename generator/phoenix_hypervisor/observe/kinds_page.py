@@ -19,9 +19,9 @@ from ..secrets import Secret
 HEAD = """\
 # Kinds
 
-What can be declared. A section of a node's file, a profile or `defaults` is named after a kind and maps the
-names of resources to their settings. `state: absent` is understood by every kind that does not say otherwise.
-This page is made by `phoenix kinds --page`.
+What can be declared. A section of a node's or guest's file, a profile or the defaults is named after a kind
+and maps the names of resources to their settings. `state: absent` is understood by every kind that does not
+say otherwise. This page is made by `phoenix kinds --page`.
 """
 NAMED: tuple[tuple[Any, str], ...] = (
     (fields.Size, "size, like `800G`"),
@@ -42,6 +42,13 @@ LIMITS = {
 }
 
 
+SCOPES = {
+    "host": "Belongs to nodes and guests alike.",
+    "guest": "Belongs into a guest's file, once: it is about the guest itself.",
+}
+"""Where a kind may be declared, when that is not only at nodes."""
+
+
 def page() -> str:
     """Return the whole page, for every kind there is, plugins' kinds among them."""
     return "\n".join([HEAD, *(_chapter(name) for name in registry.homes())])
@@ -53,13 +60,24 @@ def sets(kind: type[Kind]) -> list[Samples]:
     return [found] if isinstance(found, Samples) else list(found)
 
 
+GUESTS = "guests"
+"""In sections around a sample: file name without ending → the sections of a guest's file."""
+
+
 def sections(kind: type[Kind], samples: Samples, settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the sections of a node's file that declare a resource (None: not) and what it needs."""
+    """Return the sections of a node's file that declare a resource (None: not) and what it needs.
+
+    What belongs into guests' files stands under `guests`.
+    """
     found: dict[str, Any] = {section: dict(below) for section, below in samples.around.items()}
     if settings is None:
         return found
     if kind.singleton:
         return {**found, kind.kind: dict(settings)}
+    if kind.scope == "guest":
+        files = found.get(GUESTS, {})
+        stem = next((stem for stem in files if stem.startswith(f"{samples.name}-")), f"{samples.name}-sample")
+        return {**found, GUESTS: {**files, stem: {**files.get(stem, {}), kind.kind: dict(settings)}}}
     return {**found, kind.kind: {**found.get(kind.kind, {}), samples.name: dict(settings)}}
 
 
@@ -75,7 +93,8 @@ def yaml(tree: Mapping[str, Any]) -> str:
             return True
 
         def represent_list(self, data: Any) -> Any:
-            short = not any(isinstance(below, (dict, list)) for below in data)
+            # libyaml does not read a plain `http://…` inside brackets
+            short = not any(isinstance(below, (dict, list)) or ":" in str(below) for below in data)
             return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=short)
 
     Writer.add_representer(list, Writer.represent_list)
@@ -92,10 +111,12 @@ def yaml(tree: Mapping[str, Any]) -> str:
 def _chapter(name: str) -> str:
     kind = registry.kind(name)
     first = sets(kind)[0]
-    own = {name: sections(kind, first, first.first)[name]}
+    declared = sections(kind, first, first.first)
+    own = {name: first.first if kind.scope == "guest" else declared[name]}
     lines = [f"## {name}", "", inspect.cleandoc(kind.__doc__ or ""), ""]
     if kind.singleton:
         lines += ["The section holds the settings themselves: there is one for each node.", ""]
+    lines += [SCOPES[kind.scope], ""] if kind.scope in SCOPES else []
     if not kind.can_be_absent:
         lines += ["Cannot be declared `absent`.", ""]
     lines += ["| setting | value | default |", "|---|---|---|", *_rows(kind)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,8 +14,9 @@ from ..inspect.looks import Look, Status
 from ..resource import Change, Effect, Ref, Step
 
 if TYPE_CHECKING:
-    from ..converge.engine import Outcome, Ran
+    from ..converge.engine import Outcome
     from ..converge.plan import Entry, Plan
+    from ..converge.steps import Ran
 
 SIGNS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "same": ("=", "")}
 LONGEST = 96
@@ -33,20 +34,36 @@ def tell(line: str = "") -> None:
     click.echo(line, err=True)
 
 
-def plan_lines(plan: Plan, looks: Mapping[Ref, Look], lost: Mapping[str, Exception]) -> Iterator[str]:
-    """Yield the plan as a person reads it."""
+def plan_lines(
+    plan: Plan,
+    looks: Mapping[Ref, Look],
+    lost: Mapping[str, Exception],
+    node_of: Callable[[str], str] = str,
+) -> Iterator[str]:
+    """Yield the plan as a person reads it; `node_of` says which node a host is or lives on."""
     for host in dict.fromkeys(entry.ref.host for entry in plan.entries):
-        if host not in lost:
-            yield paint(host, "cyan")
+        node = node_of(host)
+        if node not in lost:
+            yield paint(host, "cyan") + ("" if node == host else f" on {node}")
             entries = [entry for entry in plan.entries if entry.ref.host == host]
-            yield from (line for entry in entries if not _only_waits(entry) for line in _entry_lines(entry))
+            yield from (line for entry in entries if not _only_waits(entry) for line in entry_lines(entry))
             yield from _waiting_lines([entry for entry in entries if _only_waits(entry)])
     for name in sorted(lost):
         yield f"{paint('?', 'magenta')} {lost[name]}"
     if plan.orphans:
         yield "made by us, declared no longer (left alone; `--prune` removes them):"
         yield from (f"  {paint('o', 'yellow')} {ref.full}" for ref in plan.orphans)
+    yield from _notice_lines(looks)
+    interrupted = [step.interrupts for entry in plan.entries for step in entry.steps if step.interrupts]
+    if interrupted:
+        yield f"interrupts: {', '.join(dict.fromkeys(interrupted))}"
     yield summary(plan, looks)
+
+
+def _notice_lines(looks: Mapping[Ref, Look]) -> Iterator[str]:
+    """Yield what is worth knowing of resources, whether or not anything about them differs."""
+    for ref, look in looks.items():
+        yield from (f"{paint('notice:', 'yellow')} {ref.full}: {notice}" for notice in look.notices)
 
 
 def _only_waits(entry: Entry) -> bool:
@@ -71,7 +88,8 @@ def _waiting_lines(entries: list[Entry]) -> Iterator[str]:
         yield f"  {paint(*SIGNS['same'])} after {blocker}, looked at again then: {names}"
 
 
-def _entry_lines(entry: Entry) -> Iterator[str]:
+def entry_lines(entry: Entry) -> Iterator[str]:
+    """Yield one resource of a plan: what differs, and what would be run."""
     yield f"  {_sign(entry)} {entry.ref}{_note(entry)}"
     if not (entry.look.change.creates or entry.look.change.removes):
         yield from (f"      {line}" for line in change_lines(entry.look.change))
@@ -194,12 +212,14 @@ def ran_line(ran: Ran) -> str:
     return f"  {sign} {ran.ref.host}: {shortened(ran.title)}  ({ran.seconds:.1f} s)"
 
 
-def outcome_lines(outcome: Outcome, told: Collection[str] = ()) -> Iterator[str]:
-    """Yield how an apply ended; hosts of `told` have been said to be lost before."""
+def outcome_lines(
+    outcome: Outcome, told: Collection[str] = (), node_of: Callable[[str], str] = str
+) -> Iterator[str]:
+    """Yield how an apply ended; nodes of `told` have been said to be lost before."""
     for name in sorted(outcome.lost.keys() - set(told)):
         yield f"{paint('?', 'magenta')} {outcome.lost[name]}"
     for ref, look in outcome.looks.items():
-        if look.status is Status.OK or ref.host in outcome.lost:
+        if look.status is Status.OK or node_of(ref.host) in outcome.lost:
             continue
         reason = outcome.stuck.get(ref) or "; ".join(look.reasons)
         after = f" by {look.blocked_by}" if look.blocked_by else ""
@@ -208,6 +228,7 @@ def outcome_lines(outcome: Outcome, told: Collection[str] = ()) -> Iterator[str]
     for ref, reason in outcome.stuck.items():
         if ref not in outcome.looks:
             yield f"{paint('✗', 'red')} {ref.full}: {reason}"
+    yield from _notice_lines(outcome.looks)
     right = sum(look.status is Status.OK for look in outcome.looks.values())
     wrong = len(outcome.looks) - right
     said = f"{_counted(len(outcome.ran), 'step')} run; {_counted(right, 'resource')} as declared"

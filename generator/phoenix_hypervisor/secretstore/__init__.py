@@ -60,6 +60,11 @@ class SiteStore:
                 raise self._unknown(name)
             return kept[name].encode()
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a secret. Raises SecretError when the age file cannot be read."""
+        with self._lock:
+            return name in self._sources or name in self._read()
+
     def names(self) -> list[str]:
         """Return every known name, sorted: of the age file and of the sources."""
         with self._lock:

@@ -8,8 +8,12 @@ The folder is the registry: the tool `update-initramfs` lives in `tool_update_in
 import importlib
 import sys
 
+import lab_timers
+
 
 def run(tool: str, argv: list[str]) -> int:
+    if lab_timers.due():
+        lab_timers.run_due()
     module = importlib.import_module("tool_" + tool.replace("-", "_").replace(".", "_"))
     try:
         status: int = module.main(argv)

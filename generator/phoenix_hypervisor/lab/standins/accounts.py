@@ -5,11 +5,16 @@ path → [uid, gid, inode, time of the last write]. The inode tells a file from 
 both together find a file again that was renamed.
 """
 
+import functools
 import os
 
 import model
 
 Owners = dict[str, list[int]]
+NOBODY = 65534
+"""Who owns, in a guest, what belongs to somebody whom the guest does not know."""
+FOREIGN = "/dev/.owners"
+"""In a guest: whose the node's folders are that are mounted in it: [[folder, uid, gid], …], deepest first."""
 
 
 def table(name: str) -> list[list[str]]:
@@ -55,7 +60,25 @@ def recorded(owners: Owners, path: str) -> list[int] | None:
         return row[:2]
     mark = [facts.st_ino, facts.st_mtime_ns]
     moved = [old for name, old in owners.items() if old[2:] == mark and not _still(name, facts.st_ino)]
-    return moved[0][:2] if moved else None
+    return moved[0][:2] if moved else foreign(path)
+
+
+def foreign(path: str) -> list[int] | None:
+    """Return uid and gid, as a guest sees them, of what lies in a folder of the node; None for all else."""
+    rows = _foreign_folders()
+    place = resolved(path) if rows else ""
+    return next(([uid, gid] for at, uid, gid in rows if place == at or place.startswith(at + "/")), None)
+
+
+@functools.cache
+def _foreign_folders() -> list[tuple[str, int, int]]:
+    if not os.path.exists(FOREIGN):
+        return []
+    import json
+
+    with open(FOREIGN, encoding="utf-8") as file:
+        rows: list[tuple[str, int, int]] = json.load(file)
+    return rows
 
 
 def _still(path: str, inode: int) -> bool:

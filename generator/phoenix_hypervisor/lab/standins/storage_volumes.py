@@ -66,7 +66,7 @@ def _images(name: str, storage: Storage) -> list[Volume]:
     for vmid in sorted(os.listdir(top)) if os.path.isdir(top) else []:
         for file in sorted(os.listdir(os.path.join(top, vmid))) if vmid.isdigit() else []:
             form = file.rpartition(".")[2]
-            if form in ("raw", "qcow2", "vmdk", "subvol"):
+            if form in ("raw", "qcow2", "vmdk", "subvol") and not file.startswith("."):
                 size = os.stat(os.path.join(top, vmid, file)).st_size
                 found.append(Volume(f"{name}:{vmid}/{file}", form, _guest_kind(vmid), size, vmid))
     return found
@@ -151,5 +151,11 @@ def free(storage: Storage, name: str) -> None:
         return
     os.unlink(model.path(place))
     folder = os.path.dirname(model.path(place))
+    # a container's files are in a hidden folder beside the image
+    files = os.path.join(folder, "." + os.path.basename(place))
+    if os.path.isdir(files):
+        import shutil
+
+        shutil.rmtree(files)
     if "/images/" in place and not os.listdir(folder):
         os.rmdir(folder)

@@ -62,6 +62,9 @@ def _own(
         print(f"chown: cannot access '{path}': No such file or directory", file=sys.stderr)
         return 1
     real = os.path.realpath(real) if follow else real
+    if accounts.NOBODY in (accounts.foreign(real) or ()):
+        print(f"chown: changing ownership of '{path}': Operation not permitted", file=sys.stderr)
+        return 1
     _record(owners, real, ids)
     if deep and os.path.isdir(real) and not os.path.islink(real):
         for folder, folders, files in os.walk(real):

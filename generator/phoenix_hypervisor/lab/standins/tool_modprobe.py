@@ -6,9 +6,17 @@ import sys
 import model
 import zfs_options
 
-KNOWN = ("zfs", "spl", "nfsd")
+KNOWN = ("zfs", "spl", "nfsd", "kvm", "loop")
 _LONG = ("showconfig", "dry-run", "show-config", "quiet", "all")
 FOLDER = "/etc/modprobe.d"
+PARAMETERS = {
+    "zfs": {"zfs_arc_max": "0", "zfs_arc_min": "0"},
+    "kvm": {"ignore_msrs": "N", "report_ignored_msrs": "Y", "halt_poll_ns": "200000"},
+    "loop": {"max_loop": "8", "max_part": "0"},
+}
+"""What a module shows of its parameters, with the values it takes by itself."""
+FIXED = frozenset(("max_loop", "max_part"))
+"""Those that it takes only when it is loaded."""
 
 
 def main(argv: list[str]) -> int:
@@ -60,7 +68,7 @@ def _load(names: list[str]) -> None:
 def _parameters(name: str) -> None:
     folder = model.path(f"/sys/module/{name}/parameters")
     os.makedirs(folder, exist_ok=True)
-    values = {"zfs_arc_max": "0", "zfs_arc_min": "0"} if name == "zfs" else {}
+    values = dict(PARAMETERS.get(name, {}))
     for line in configuration():
         module, *settings = line.split()[1:]
         if module == name:
@@ -69,4 +77,10 @@ def _parameters(name: str) -> None:
         place = os.path.join(folder, key)
         if not os.path.exists(place):
             with open(place, "w", encoding="utf-8") as file:
-                file.write(value + "\n")
+                file.write(_shown(value, PARAMETERS.get(name, {}).get(key, "")) + "\n")
+            os.chmod(place, 0o444 if key in FIXED else 0o644)
+
+
+def _shown(value: str, default: str) -> str:
+    """A switch is shown as `Y` or `N`, however it was written."""
+    return {"1": "Y", "y": "Y", "0": "N", "n": "N"}.get(value, value) if default in ("Y", "N") else value

@@ -28,7 +28,8 @@ def fail(text: str, code: int) -> int:
 def _parse(argv: list[str]) -> tuple[list[str], dict[str, str]]:
     long = {"--system": "-r", "--no-create-home": "-M", "--create-home": "-m", "--shell": "-s", "--uid": "-u",
             "--gid": "-g", "--home-dir": "-d", "--home": "-d", "--comment": "-c", "--groups": "-G",
-            "--no-user-group": "-N", "--user-group": "-U", "--non-unique": "-o"}  # fmt: skip
+            "--expiredate": "-e", "--no-user-group": "-N",
+            "--user-group": "-U", "--non-unique": "-o"}  # fmt: skip
     names, options = [], {}
     words = list(argv)
     while words:
@@ -40,7 +41,7 @@ def _parse(argv: list[str]) -> tuple[list[str], dict[str, str]]:
         if flags is None:
             model.not_simulated("useradd", argv)
         for position, flag in enumerate(flags[1:], 1):
-            if flag in "sugdcG":
+            if flag in "sugdcGe":
                 options[flag] = flags[position + 1 :] or (value if equals else words.pop(0) if words else "")
                 break
             if flag not in "rMmNUo":
@@ -80,7 +81,8 @@ def _add(name: str, options: dict[str, str]) -> int:
         return fail(f"group '{missing}' does not exist", 6)
     home, shell = options.get("d", f"/home/{name}"), options.get("s", "/bin/sh")
     append("passwd", f"{name}:x:{uid}:{gid}:{options.get('c', '')}:{home}:{shell}")
-    append("shadow", f"{name}:!:{_today()}:" + (":::::" if "r" in options else "0:99999:7:::"))
+    ages = "::" if "r" in options else "0:99999:7"
+    append("shadow", f"{name}:!:{_today()}:{ages}::{days(options.get('e', ''))}:")
     if own_group:
         append("group", f"{name}:x:{gid}:")
     _join(name, [g for g in options.get("G", "").split(",") if g])
@@ -118,6 +120,15 @@ def free_number(table: str, system: bool) -> int:
     if system:
         return next(number for number in range(999, 99, -1) if number not in taken)
     return max([number for number in taken if 1000 <= number < 60000], default=999) + 1
+
+
+def days(date: str) -> str:
+    """Return a date as shadow has it, in days since 1970; nothing for no date."""
+    import datetime
+
+    if not date:
+        return ""
+    return str((datetime.date.fromisoformat(date) - datetime.date(1970, 1, 1)).days)
 
 
 def _today() -> int:

@@ -29,14 +29,19 @@ _VERBS = {
 
 
 def main(argv: list[str]) -> int:
+    try:
+        return run(argv)
+    except RefusedError as error:
+        print(error.text, file=sys.stderr)
+        return error.status
+
+
+def run(argv: list[str]) -> int:
+    """Do what a command line says; what is refused is an exception."""
     if not argv or argv[0] not in _VERBS:
         model.not_simulated("zfs", argv)
     if argv[0] not in ("list", "get"):
         finish_what_was_begun()
     module, function = _VERBS[argv[0]]
-    try:
-        status: int = getattr(importlib.import_module(module), function)(argv[1:])
-    except RefusedError as error:
-        print(error.text, file=sys.stderr)
-        return error.status
+    status: int = getattr(importlib.import_module(module), function)(argv[1:])
     return status

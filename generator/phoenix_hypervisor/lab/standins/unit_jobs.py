@@ -76,6 +76,22 @@ def _built_in(name: str) -> tuple[int, str, str, int]:
         # `ExecStartPre=-…`: a bad export table does not keep the server from starting.
         exports_table.export_all(exports_table.Log())
         return 0, "active", "exited", 0
+    if name == "systemd-timesyncd.service":
+        import tool_timedatectl
+
+        servers = tool_timedatectl.servers()
+        with model.change() as state:
+            model.section(state, "timesyncd")["servers"] = servers
+    if name == "chrony.service":
+        import tool_chronyc
+
+        sources = tool_chronyc.read()
+        with model.change() as state:
+            state["chrony"] = sources
+    if name == "pve-firewall.service":
+        import firewall_daemon
+
+        firewall_daemon.load()
     return 0, "active", "active" if name.endswith(".target") else "running", 0
 
 
@@ -134,12 +150,21 @@ def _command(name: str, line: str) -> int:
 
 
 def stop(name: str) -> int:
+    if name.endswith(".timer"):
+        import lab_timers
+
+        if lab_timers.drop(name):
+            return 0
     if units.known(model.read(), name) is None:
         return refusal(name, "stop", loaded=True) or 0
     if name == "nfs-server.service":
         import exports_table
 
         exports_table.save([])
+    elif name == "pve-firewall.service":
+        import firewall_daemon
+
+        firewall_daemon.unload()
     update(name, active="inactive", sub="dead", result="success")
     return 0
 
@@ -171,6 +196,10 @@ def reload(name: str) -> int:
         import exports_table
 
         exports_table.export_all(exports_table.Log())
+    elif name == "pve-firewall.service":
+        import firewall_daemon
+
+        firewall_daemon.load()
     for line in unit.get("definition", {}).get("Service", {}).get("ExecReload", []):
         if "$MAINPID" not in line and _command(name, line):
             say(FAILED.format(name))

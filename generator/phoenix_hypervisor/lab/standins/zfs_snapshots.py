@@ -1,8 +1,13 @@
-"""`zfs snapshot`, `rollback`, `clone`, `promote`, `hold`, `holds`, `release`: content is copied aside."""
+"""`zfs snapshot`, `rollback`, `clone`, `promote`, `hold`, `holds`, `release`: content is copied aside.
+
+Content is copied without the model's lock, because that may take long: what is asked for is checked before,
+and again when the copy is put to use.
+"""
 
 import os
 import time
 
+import guest_owners
 import model
 import zfs_change
 import zfs_datasets
@@ -29,8 +34,27 @@ def _copy(state: model.Model, source: str, destination: str) -> None:
 
     if os.path.isdir(source):
         shutil.copytree(source, destination, symlinks=True, ignore=without_mounts, dirs_exist_ok=True)
+        guest_owners.like(source, destination)
     else:
         os.makedirs(destination, exist_ok=True)
+
+
+def _aside(state: model.Model, source: str) -> str:
+    """Copy a dataset's files to where nobody looks yet; return where."""
+    copy = os.path.join(model.FOLDER, "copies", zfs_datasets.new_guid())
+    _copy(state, source, copy)
+    return copy
+
+
+def _use(copy: str, destination: str) -> None:
+    os.makedirs(os.path.dirname(destination), exist_ok=True)
+    os.rename(copy, destination)
+
+
+def _drop(copy: str) -> None:
+    import shutil
+
+    shutil.rmtree(copy, ignore_errors=True)
 
 
 def snapshot(argv: list[str]) -> int:
@@ -38,23 +62,39 @@ def snapshot(argv: list[str]) -> int:
     options = zfs_options.parse("zfs", ["snapshot", *argv], "ro:")
     if len(options.rest) < 2:
         raise RefusedError(f"missing snapshot argument\n{zfs_usage.text('snapshot')}", status=2)
-    with model.change() as state:
-        names = _snapshot_names(state, options.rest[1:], "r" in options)
-        for name in names:
-            if zfs_datasets.kind_of(state, name):
-                raise RefusedError(f"cannot create snapshot '{name}': dataset already exists")
-        pool = zfs_datasets.pool_of(names[0])
-        prefix = f"cannot create snapshot '{names[0]}': "
-        props = zfs_change.properties(options.every("o"), "snapshot", prefix)
-        space, txg = zfs_space.Space(state), zfs_datasets.next_txg(state, pool)
-        for name in names:
-            _take(state, name, txg, space, props)
+    copies = {}
+    state = model.read()
+    for name in _snapshot_names(state, options):
+        source = _content(state, name)
+        copies[name] = (source, _aside(state, source)) if source else ("", "")
+    try:
+        with model.change() as state:
+            names = _snapshot_names(state, options)
+            if {name: _content(state, name) for name in names} != {name: copies[name][0] for name in copies}:
+                raise RefusedError(f"cannot create snapshot '{names[0]}': dataset is busy")
+            pool = zfs_datasets.pool_of(names[0])
+            prefix = f"cannot create snapshot '{names[0]}': "
+            props = zfs_change.properties(options.every("o"), "snapshot", prefix)
+            space, txg = zfs_space.Space(state), zfs_datasets.next_txg(state, pool)
+            for name in names:
+                _take(state, name, copies[name][1], txg, space, props)
+    finally:
+        for copy in filter(None, (copy for _, copy in copies.values())):
+            _drop(copy)
     return 0
 
 
-def _snapshot_names(state: model.Model, words: list[str], recursive: bool) -> list[str]:
+def _content(state: model.Model, name: str) -> str:
+    """Return the folder with the files that a snapshot is to keep; empty for a volume's."""
+    fs = name.partition("@")[0]
+    row = zfs_datasets.row_of(state, fs)
+    return zfs_mounts.content(fs, row) if row["type"] == "filesystem" else ""
+
+
+def _snapshot_names(state: model.Model, options: zfs_options.Options) -> list[str]:
+    """Return the snapshots to take, or refuse."""
     names = []
-    for word in words:
+    for word in options.rest[1:]:
         fs, at, snap = word.partition("@")
         fault = (
             zfs_datasets.name_fault(word, snapshot=True) if at else "missing '@' delimiter in snapshot name"
@@ -64,17 +104,23 @@ def _snapshot_names(state: model.Model, words: list[str], recursive: bool) -> li
         if not zfs_datasets.kind_of(state, fs):
             usage = zfs_usage.text("snapshot")
             raise RefusedError(f"cannot open '{fs}': dataset does not exist\n{usage}", status=2)
-        names += [f"{each}@{snap}" for each in [fs, *(zfs_datasets.below(state, fs) if recursive else [])]]
+        below = zfs_datasets.below(state, fs) if "r" in options else []
+        names += [f"{each}@{snap}" for each in [fs, *below]]
+    for name in names:
+        if zfs_datasets.kind_of(state, name):
+            raise RefusedError(f"cannot create snapshot '{name}': dataset already exists")
     return names
 
 
-def _take(state: model.Model, name: str, txg: int, space: zfs_space.Space, props: dict[str, str]) -> None:
+def _take(
+    state: model.Model, name: str, copy: str, txg: int, space: zfs_space.Space, props: dict[str, str]
+) -> None:
     fs, _, snap = name.partition("@")
     row = zfs_datasets.row_of(state, fs)
     guid = zfs_datasets.new_guid()
     refer = space.refer(fs)
-    if row["type"] == "filesystem":
-        _copy(state, zfs_mounts.content(fs, row), folder(guid))
+    if copy:
+        _use(copy, folder(guid))
     row["snapshots"][snap] = {
         "guid": guid,
         "createtxg": txg,
@@ -128,6 +174,7 @@ def _restore(state: model.Model, fs: str, copy: str) -> None:
             os.unlink(entry.path)
     if os.path.isdir(copy):
         shutil.copytree(copy, content, symlinks=True, dirs_exist_ok=True)
+        guest_owners.like(copy, content)
 
 
 def refuse_if_needed(state: model.Model, name: str) -> None:
@@ -157,26 +204,40 @@ def clone(argv: list[str]) -> int:
         model.not_simulated("zfs", ["clone", *argv])
     origin, name = options.rest[1:]
     prefix = f"cannot create '{name}': "
-    with model.change() as state:
-        taken = zfs_datasets.existing(state, origin)
-        if zfs_datasets.kind_of(state, name):
-            raise RefusedError(prefix + "dataset already exists")
-        fault = zfs_datasets.name_fault(name)
-        if fault:
-            raise RefusedError(prefix + fault)
-        if not zfs_datasets.kind_of(state, zfs_datasets.parent_of(name)):
-            raise RefusedError(prefix + "parent does not exist")
-        source = zfs_datasets.row_of(state, origin.partition("@")[0])
-        props = zfs_change.properties(options.every("o"), source["type"], prefix)
-        if source["type"] == "volume":
-            props = {"volsize": source["props"]["volsize"], **props}
-        row = zfs_datasets.new(state, name, source["type"], props)
-        row["origin"] = origin
-        if source["type"] == "filesystem":
-            _copy(state, folder(taken["guid"]), zfs_mounts.aside(name))
-        if zfs_mounts.automatic(state, name) and "u" not in options:
-            return zfs_change.mount_new(state, name, "clone successfully created, but not mounted")
+    state = model.read()
+    guid = _cloned(state, origin, name)["guid"]
+    copy = _aside(state, folder(guid)) if _content(state, origin) else ""
+    try:
+        with model.change() as state:
+            if _cloned(state, origin, name)["guid"] != guid:
+                raise RefusedError(prefix + "dataset is busy")
+            source = zfs_datasets.row_of(state, origin.partition("@")[0])
+            props = zfs_change.properties(options.every("o"), source["type"], prefix)
+            if source["type"] == "volume":
+                props = {"volsize": source["props"]["volsize"], **props}
+            zfs_datasets.new(state, name, source["type"], props)["origin"] = origin
+            if copy:
+                _use(copy, zfs_mounts.aside(name))
+            if zfs_mounts.automatic(state, name) and "u" not in options:
+                return zfs_change.mount_new(state, name, "clone successfully created, but not mounted")
+    finally:
+        if copy:
+            _drop(copy)
     return 0
+
+
+def _cloned(state: model.Model, origin: str, name: str) -> zfs_datasets.Row:
+    """Return the snapshot a clone comes from, or refuse."""
+    prefix = f"cannot create '{name}': "
+    taken = zfs_datasets.existing(state, origin)
+    if zfs_datasets.kind_of(state, name):
+        raise RefusedError(prefix + "dataset already exists")
+    fault = zfs_datasets.name_fault(name)
+    if fault:
+        raise RefusedError(prefix + fault)
+    if not zfs_datasets.kind_of(state, zfs_datasets.parent_of(name)):
+        raise RefusedError(prefix + "parent does not exist")
+    return taken
 
 
 def promote(argv: list[str]) -> int:

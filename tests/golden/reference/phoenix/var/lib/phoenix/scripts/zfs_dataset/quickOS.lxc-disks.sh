@@ -17,11 +17,11 @@ if zfs list -H -o name "$dataset" >/dev/null 2>&1; then
     want recordsize 16384 16K
     want compression lz4 lz4
     want sync standard standard
-    want quota 536870912000 500G
+    want quota 697932185600 650G
     want atime off off
     want mountpoint /quickOS/lxc-disks /quickOS/lxc-disks
     [ "$(zfs get -Hpo value mounted "$dataset")" = yes ] || zfs mount "$dataset"
 else
-    zfs create -o phoenix:managed=yes -o recordsize=16K -o compression=lz4 -o sync=standard -o quota=500G -o atime=off -o mountpoint=/quickOS/lxc-disks quickOS/lxc-disks
+    zfs create -o phoenix:managed=yes -o recordsize=16K -o compression=lz4 -o sync=standard -o quota=650G -o atime=off -o mountpoint=/quickOS/lxc-disks quickOS/lxc-disks
     printf '%s\n' "made dataset $dataset"
 fi

@@ -1,0 +1,87 @@
+"""How verbs speak and ask: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..converge.engine import Tell
+    from ..errors import PhoenixError
+    from ..operate.by_hand import Voice
+    from ..operate.guests import Named
+    from ..resource import Step
+
+Wrapped = TypeVar("Wrapped", bound=Callable[..., object])
+
+
+def guests_argument(verb: Wrapped) -> Wrapped:
+    """Add GUEST…, at least one."""
+    return click.argument("words", nargs=-1, required=True, metavar="GUEST...")(verb)
+
+
+def yes_option(verb: Wrapped) -> Wrapped:
+    """Add --yes."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(verb)
+
+
+def voice(*, yes: bool = False) -> Voice:
+    """Return the voice of a terminal; with `yes` it asks nothing."""
+    from ..observe import screen
+    from ..operate.by_hand import Voice
+
+    return Voice(
+        tell=screen.tell,
+        warn=warn,
+        ran=lambda ran: screen.tell(screen.ran_line(ran)),
+        done=lambda text: click.echo(f"{screen.paint('✓', 'green')} {text}"),
+        agreed=lambda one, steps: _agreed_to(one, steps, yes),
+    )
+
+
+def warn(error: PhoenixError) -> None:
+    """Say what is wrong, as the main command does, and go on."""
+    from ..observe import screen
+
+    screen.tell(f"{screen.paint('error:', 'red', err=True)} {error}")
+
+
+def agreed(lost: Iterable[str]) -> bool:
+    """Ask whether what was shown may be run; `lost` is what that destroys. Raises UsageError."""
+    from ..errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to be asked", hint="add --yes")
+    words = ", ".join(lost)
+    return click.confirm(f"Run this, and lose {words}?" if words else "Run this?", err=True)
+
+
+def teller(*, quiet: bool) -> Tell:
+    """Return what tells of steps as they are run; `quiet`: nothing."""
+
+    from ..observe import screen
+
+    def tell(event: str, facts: Mapping[str, Any]) -> None:
+        if quiet:
+            return
+        if event == "ran":
+            screen.tell(screen.ran_line(facts["ran"]))
+        elif event == "stuck":
+            screen.tell(f"  {facts['ref'].full}: {facts['reason']}")
+
+    return tell
+
+
+def _agreed_to(one: Named, steps: Sequence[Step], yes: bool) -> bool:
+    """Show what would be run on a guest, and ask."""
+    from ..converge.plan import Entry
+    from ..inspect.looks import Look, Status
+    from ..observe import screen
+
+    click.echo(screen.paint(one.guest.node, "cyan"))
+    for line in screen.entry_lines(Entry(one.ref, Look(one.ref, Status.OK), tuple(steps))):
+        click.echo(line)
+    return yes or agreed(step.destroys for step in steps if step.destroys)

@@ -1,0 +1,115 @@
+"""configs/guests/: one file a guest, `<vmid>-<name>.yaml`. The file's name is where both are said, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from .. import registry
+from ..errors import Problem, did_you_mean
+from ..resource import GuestFacts, Kind, Ref
+from .model import GuestHead
+from .tree import Tree
+from .validation import validated
+
+FILE = re.compile(r"([1-9][0-9]{2,8})-([a-z0-9]([a-z0-9-]*[a-z0-9])?)")
+"""Proxmox's VMIDs begin at 100 and have at most nine digits (PVE::JSONSchema, pve-vmid)."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A container or virtual machine: a host of its own, reached through its node."""
+
+    name: str
+    vmid: str
+    node: str
+    tree: Tree
+
+    def ref(self, kind: str) -> Ref:
+        """Return the ref of one of its sections of scope `guest`: it lives on the node."""
+        return Ref(self.node, kind, self.vmid)
+
+
+def guests_of(files: Mapping[str, Tree], nodes: Collection[str], problems: list[Problem]) -> dict[str, Guest]:
+    """Return the guests by name; `files` are the merged contents by file stem. Notes what is wrong."""
+    found: dict[str, Guest] = {}
+    vmids: dict[str, str] = {}
+    for stem, tree in files.items():
+        named = FILE.fullmatch(stem)
+        if named is None:
+            hint = "like 950-vllm-chat.yaml: a VMID from 100 on, then small letters, digits and `-`"
+            problems.append(Problem(f"`{stem}` is no guest's name", tree.where, hint))
+            continue
+        vmid, name = named[1], named[2]
+        if vmid in vmids:
+            problems.append(
+                Problem(f"VMID {vmid} is taken by the guest `{vmids[vmid]}`", tree.where, rule="V-02")
+            )
+        if name in found or name in nodes:
+            what = "guest" if name in found else "node"
+            problems.append(Problem(f"there is another {what} named `{name}`", tree.where))
+        vmids[vmid] = name
+        node = _node_of(tree, nodes, problems)
+        if node is not None:
+            found[name] = Guest(name, vmid, node, tree)
+            _one_guest_in_it(found[name], problems)
+    return found
+
+
+def _node_of(tree: Tree, nodes: Collection[str], problems: list[Problem]) -> str | None:
+    below = {key: tree.value[key] for key in GuestHead.model_fields if key in tree.value}
+    plain = {key: part.plain() for key, part in below.items()}
+    head = validated(GuestHead, plain, Tree(below, tree.where), "", problems)
+    if head is None:
+        return None
+    if head.node is None and len(nodes) == 1:
+        return next(iter(nodes))
+    if head.node is None:
+        hint = f"`node: {next(iter(nodes), 'NAME')}`, here or in `guest_defaults` of site.yaml"
+        problems.append(Problem("`node` is missing: which node it lives on", tree.where, hint))
+    elif head.node not in nodes:
+        problems.append(Problem(f"no node `{head.node}`", tree.place("node"), did_you_mean(head.node, nodes)))
+        return None
+    return head.node
+
+
+def _one_guest_in_it(guest: Guest, problems: list[Problem]) -> None:
+    """A guest's file says what the guest is, once."""
+    kinds = [kind for kind in registry.homes() if registry.kind(kind).inhabited]
+    there = [kind for kind in kinds if kind in guest.tree.value]
+    if len(there) == 1:
+        return
+    which = " or ".join(f"`{kind}`" for kind in kinds)
+    said = f"has both {' and '.join(there)}" if there else f"has no section {which}: what kind of guest it is"
+    problems.append(Problem(f"guest `{guest.name}` {said}", guest.tree.where))
+
+
+def facts_of(guest: Guest, resources: Mapping[Ref, Kind]) -> GuestFacts:
+    """Return what the files say of a guest."""
+    layer = resources.get(guest.ref("lxc_layer"))
+    mode = str(getattr(layer, "mode", "")) or None if layer is not None and layer.present else None
+    inside = [(ref, kind) for ref, kind in resources.items() if ref.host == guest.name]
+    sections = (kind for ref, kind in resources.items() if kind.inhabited and ref == guest.ref(ref.kind))
+    own = next((kind.model_dump(exclude={"name"}) for kind in sections), {})
+    return GuestFacts(guest.name, guest.vmid, guest.node, mode, _digest(inside), own)
+
+
+def made_from(name: str, guests: Mapping[str, Guest], resources: Mapping[Ref, Kind]) -> list[str]:
+    """Return the layers that a guest is cloned from, its parent first; whose files it took over."""
+    found: list[str] = []
+    while name in guests and name not in found[1:]:
+        found.append(name)
+        guest = guests[name]
+        own = (kind for ref, kind in resources.items() if kind.inhabited and ref == guest.ref(ref.kind))
+        name = str(getattr(next(own, None), "clone", None))
+    return found[1:]
+
+
+def _digest(inside: Iterable[tuple[Ref, Kind]]) -> str:
+    """A digest of declared settings; a secret counts by its name, as it prints itself."""
+    plain = {str(ref): kind.model_dump(mode="python", exclude={"name"}) for ref, kind in inside}
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,133 @@
+"""From files to settings: which files there are, what is laid under what, which resources come out.
+
+Merge order for a node: `defaults` of site.yaml → the profiles it names, in order → its own file; for a
+guest the same from `guest_defaults`. In every section the settings under the name `*` are laid under
+each other name's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import registry
+from ..errors import Problem, Where, did_you_mean
+from .files import read
+from .tree import Tree, merge
+
+if TYPE_CHECKING:
+    from ..secrets import Store
+
+EVERY = "*"
+
+
+def trees(folder: Path, part: str, problems: list[Problem], store: Store | None) -> dict[str, Tree]:
+    """Read all files of configs/<part>/; returns stem → content. Notes what is no such file."""
+    found: dict[str, Tree] = {}
+    for path in sorted((folder / "configs" / part).glob("[!.]*")):
+        shown = f"configs/{part}/{path.name}"
+        if path.suffix not in (".yaml", ".json"):
+            hint = "rename it, or move it out of configs/"
+            problems.append(Problem("neither .yaml nor .json: it would be ignored", Where(shown, 1, 1), hint))
+            continue
+        if path.stem in found:
+            problems.append(Problem(f"`{path.stem}` is there twice, as .yaml and .json", Where(shown, 1, 1)))
+        tree = read(path, shown, problems, store)
+        if tree is not None and isinstance(tree.value, dict):
+            found[path.stem] = tree
+        elif tree is not None:
+            problems.append(Problem("the file must hold sections, `name:` with settings below", tree.where))
+    return found
+
+
+def profiles_in_their_place(
+    defaults: Collection[Tree], profiles: Mapping[str, Tree], own: Collection[Tree], problems: list[Problem]
+) -> None:
+    """Only the files of nodes and guests name profiles, and one that nobody names does nothing."""
+    for tree in (*defaults, *profiles.values()):
+        below = tree.below("profiles")
+        if below is not None:
+            hint = "a profile and the defaults cannot name further ones"
+            problems.append(Problem("`profiles` belongs into a node's or guest's own file", below.key, hint))
+    lists = [below.value for tree in own if (below := tree.below("profiles")) is not None]
+    named = [profile.value for found in lists if isinstance(found, list) for profile in found]
+    if any(not problem.warning for problem in problems):
+        return  # a file that could not be read may well name it
+    for name, tree in profiles.items():
+        if name not in named:
+            problems.append(Problem(f"no node or guest names the profile `{name}`", tree.where, warning=True))
+
+
+def layered(
+    subject: str, tree: Tree, defaults: Tree, profiles: Mapping[str, Tree], problems: list[Problem]
+) -> Tree:
+    """Return a file's content with the defaults and the profiles it names laid under it."""
+    merged = defaults
+    wanted = tree.below("profiles")
+    for profile in wanted.value if wanted and isinstance(wanted.value, list) else ():
+        if not isinstance(profile.value, str):
+            continue  # said when the head is read
+        if profile.value in profiles:
+            merged = merge(merged, profiles[profile.value])
+        else:
+            hint = did_you_mean(profile.value, profiles) or "profiles are the files of configs/profiles/"
+            problems.append(Problem(f"{subject}: no profile `{profile.value}`", profile.where, hint))
+    return merge(merged, tree)
+
+
+def sections(
+    tree: Tree, head: Collection[str], problems: list[Problem]
+) -> Iterator[tuple[str, str | None, Tree]]:
+    """Yield (kind, name, settings) of every resource declared in a file; no name where there is only one."""
+    kinds = registry.homes()
+    for key, section in tree.value.items():
+        if key in head:
+            continue
+        if key not in kinds:
+            hint = did_you_mean(key, [*kinds, *head]) or "`phoenix kinds` lists what sections there are"
+            problems.append(Problem(f"unknown key `{key}`", section.key, hint))
+        elif not isinstance(section.value, dict):
+            problems.append(Problem(f"`{key}` must hold settings", section.key))
+        elif registry.kind(key).singleton or registry.kind(key).scope == "guest":
+            yield key, None, Tree(_without_nulls(section.value), section.where, section.key)
+        else:
+            yield from ((key, name, settings) for name, settings in _named(key, section, problems))
+
+
+def _named(kind: str, section: Tree, problems: list[Problem]) -> Iterator[tuple[str, Tree]]:
+    shared = section.value.get(EVERY, Tree({}, section.where))
+    if not isinstance(shared.value, dict | None):
+        problems.append(Problem(f"`{EVERY}` must hold settings", shared.key))
+    shared = _known_only(kind, shared, problems)
+    for name, settings in section.value.items():
+        if name == EVERY:
+            continue
+        own = Tree({}, settings.where, settings.key) if settings.value is None else settings
+        if not isinstance(own.value, dict):
+            problems.append(Problem(f"`{name}` must hold settings", settings.key))
+            continue
+        merged = merge(shared, own)
+        yield name, Tree(_without_nulls(merged.value), own.where, own.key)
+
+
+def _known_only(kind: str, shared: Tree, problems: list[Problem]) -> Tree:
+    """Take what a kind does not know out of shared settings: it is wrong once, not once for each name."""
+    if not isinstance(shared.value, dict):
+        return shared
+    fields = [field for field in registry.kind(kind).model_fields if field != "name"]
+    for key, tree in shared.value.items():
+        if key not in fields:
+            problems.append(
+                Problem(f"{kind}:{EVERY}: unknown key `{key}`", tree.key, did_you_mean(key, fields))
+            )
+    return Tree({key: tree for key, tree in shared.value.items() if key in fields}, shared.where, shared.key)
+
+
+def _without_nulls(settings: dict[str, Any]) -> dict[str, Any]:
+    """A key set to nothing takes back what a lower layer said, at any depth."""
+    return {
+        key: Tree(_without_nulls(tree.value), tree.where, tree.key) if isinstance(tree.value, dict) else tree
+        for key, tree in settings.items()
+        if tree.value is not None
+    }

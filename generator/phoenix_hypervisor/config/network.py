@@ -1,0 +1,55 @@
+"""Who has which address, and what is served where: the fact that firewalls are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_interface
+from typing import TYPE_CHECKING
+
+from ..firewall.ports import PORT, REACHES, Network, Port, Reach, Served
+
+if TYPE_CHECKING:
+    from ..resource import GuestFacts, Kind, Offer, Ref
+    from .inventory import Inventory
+
+
+def network_of(reach: Inventory, guests: Iterable[GuestFacts], resources: Mapping[Ref, Kind]) -> Network:
+    """Return what the files say of the network. What is declared absent serves nothing."""
+    addresses: dict[str, tuple[str, ...]] = {}
+    for name, entry in reach.hosts.items():
+        addresses[name] = tuple(_plain(entry.hostname or ""))
+    for guest in guests:
+        nets = guest.own.get("net") or {}
+        addresses[guest.name] = tuple(
+            one for net in nets.values() for key in ("ip", "ip6") for one in _plain(str(net.get(key) or ""))
+        )
+    offers = [
+        (ref, offer)
+        for ref, resource in resources.items()
+        if resource.present
+        for offer in resource.provides()
+        if offer.topic in (PORT, REACHES)
+    ]
+    served: dict[str, list[Served]] = {}
+    for ref, offer in offers:
+        if offer.topic == PORT:
+            port: Port = offer.value
+            served.setdefault(ref.host, []).append(Served(ref, port, tuple(_users(ref.host, port, offers))))
+    return Network(addresses, {host: tuple(found) for host, found in served.items()})
+
+
+def _users(host: str, port: Port, offers: Iterable[tuple[Ref, Offer]]) -> Iterator[str]:
+    """Yield the hosts that say that they connect to a port of a host."""
+    for ref, offer in offers:
+        if offer.topic == REACHES and offer.key == host and ref.host != host:
+            reach: Reach = offer.value
+            if (reach.number, reach.proto) == (port.number, port.proto):
+                yield ref.host
+
+
+def _plain(text: str) -> Iterator[str]:
+    """Yield the address of `10.0.0.5/24`; nothing for a name, or a word like `dhcp`."""
+    try:
+        yield str(ip_interface(text).ip)
+    except ValueError:
+        return

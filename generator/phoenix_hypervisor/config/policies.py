@@ -1,0 +1,64 @@
+"""The firewall's files of a whole site, as they are declared: what the matrix and the rules look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..dialects.firewall_fw import Firewall
+from ..firewall.matrix import Side
+from ..firewall.policy import Policy
+from ..firewall.ports import Network
+from ..resource import Ref
+from .guests import facts_of
+from .network import network_of
+
+if TYPE_CHECKING:
+    from .site import Site
+
+OFF = Firewall()
+
+
+def network(site: Site) -> Network:
+    """Return what is served where in a site."""
+    guests = [facts_of(guest, site.resources) for guest in site.guests.values()]
+    return network_of(site.inventory, guests, site.resources)
+
+
+def policy(site: Site, ref: Ref) -> Policy | None:
+    """Return a declared file of the firewall that should be there."""
+    found = site.resources.get(ref)
+    return found if isinstance(found, Policy) and found.present else None
+
+
+def cluster_of(site: Site, node: str) -> Policy | None:
+    """Return the datacenter's firewall as a node's file declares it."""
+    return policy(site, Ref(node, "firewall_cluster", node))
+
+
+def sides(site: Site) -> Mapping[str, Side]:
+    """Return every node and guest as the firewall sees it."""
+    found = {}
+    for name in site.nodes:
+        cluster, own = cluster_of(site, name), policy(site, Ref(name, "firewall_node", name))
+        found[name] = Side(name, None, _file(cluster) or OFF, _file(own))
+    for guest in site.guests.values():
+        cluster = cluster_of(site, guest.node)
+        own = policy(site, guest.ref("firewall_guest"))
+        filtered = any(net.get("firewall") for net in nets_of(site, guest.name).values())
+        found[guest.name] = Side(guest.name, guest.node, _file(cluster) or OFF, _file(own), filtered)
+    return found
+
+
+def _file(found: Policy | None) -> Firewall | None:
+    return found.firewall if found is not None else None
+
+
+def nets_of(site: Site, guest: str) -> Mapping[str, Mapping[str, object]]:
+    """The declared network interfaces of a guest."""
+    own = site.guests[guest]
+    for ref, kind in site.resources.items():
+        if kind.inhabited and kind.present and ref == own.ref(ref.kind):
+            nets: Mapping[str, Mapping[str, object]] = kind.model_dump().get("net") or {}
+            return nets
+    return {}

@@ -1,0 +1,20 @@
+"""Rules that look across resources. Each has an id, and says what to do.
+
+The ids are those of the list of defects that real configurations of the predecessor had
+(docs/rules.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import Problem
+from . import firewall, guests, network, storage
+
+if TYPE_CHECKING:
+    from ..site import Site
+
+
+def check(site: Site) -> list[Problem]:
+    """Return what all rules find."""
+    return [*storage.check(site), *guests.check(site), *network.check(site), *firewall.check(site)]

@@ -1,0 +1,104 @@
+"""Rules about disks, datasets, storages and shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...dialects import sizes
+from ...errors import Problem
+
+if TYPE_CHECKING:
+    from ..site import Site
+
+
+def check(site: Site) -> Iterator[Problem]:
+    """Yield what these rules find."""
+    yield from _absent_allowed(site)
+    yield from _disks(site)
+    yield from _quotas(site)
+    yield from _owners(site)
+    yield from _shares(site)
+
+
+def _shares(site: Site) -> Iterator[Problem]:
+    """Samba does not tell `Media` from `media`."""
+    seen: dict[tuple[str, str], str] = {}
+    for ref in site.resources:
+        if ref.kind == "samba_share":
+            other = seen.setdefault((ref.host, ref.name.lower()), str(ref))
+            if other != str(ref):
+                yield Problem(f"{ref}: for Samba this is the same name as {other}", site.place(ref))
+
+
+def _absent_allowed(site: Site) -> Iterator[Problem]:
+    for ref, resource in site.resources.items():
+        if not resource.present and not resource.can_be_absent:
+            yield Problem(
+                f"{ref}: a {ref.kind} cannot be declared absent",
+                site.place(ref, "state"),
+                "take it out of the files: it is then left as it is",
+            )
+
+
+def _disks(site: Site) -> Iterator[Problem]:
+    """Every pool's disks are declared hardware, and no disk is in two pools (V-02)."""
+    seen: dict[tuple[str, str], str] = {}
+    for ref, resource in site.resources.items():
+        if ref.kind != "zfs_pool" or ref.host not in site.nodes:
+            continue
+        declared = {disk.id for disk in site.nodes[ref.host].hardware.disks.values()}
+        for disk in getattr(resource, "disks", ()):
+            place = site.place(ref, "vdevs")
+            if disk not in declared:
+                yield Problem(
+                    f"{ref}: disk `{disk}` is not among the node's `hardware: disks:`",
+                    place,
+                    "declare it there with its size; the name is the one below /dev/disk/by-id",
+                )
+            other = seen.setdefault((ref.host, disk), str(ref))
+            if other != str(ref):
+                yield Problem(f"{ref}: disk `{disk}` already belongs to {other}", place, rule="V-02")
+
+
+def _quotas(site: Site) -> Iterator[Problem]:
+    """The quotas of a pool's datasets fit into it (V-19)."""
+    usable = {
+        (ref.host, ref.name): resource.usable(site.nodes[ref.host].hardware.disks.values())
+        for ref, resource in site.resources.items()
+        if ref.kind == "zfs_pool" and ref.host in site.nodes and hasattr(resource, "usable")
+    }
+    promised: dict[tuple[str, str], int] = {}
+    for ref, resource in site.resources.items():
+        if ref.kind == "zfs_dataset" and resource.present and ref.name.count("/") == 1:
+            pool = (ref.host, ref.name.partition("/")[0])
+            quota = getattr(resource, "quota", None)
+            over = promised.get(pool, 0)
+            promised[pool] = over + (quota if isinstance(quota, int) else 0)  # it may be `none`
+            size = usable.get(pool)
+            limit = (size or 0) * site.head.allow.quota_overcommit
+            if size and over <= limit < promised[pool]:
+                yield Problem(
+                    f"{ref}: the quotas of pool `{pool[1]}` reach {sizes.about(promised[pool])} here, "
+                    f"its usable size is {sizes.about(size)}",
+                    site.place(ref, "quota"),
+                    "lower a quota, or allow it in configs/site.yaml: `allow: {quota_overcommit: 1.2}`",
+                    rule="V-19",
+                )
+
+
+def _owners(site: Site) -> Iterator[Problem]:
+    """One path has one mountpoint, and at most one share of each sort (V-29)."""
+    seen: dict[tuple[str, str, str], str] = {}
+    for ref, resource in site.resources.items():
+        path = getattr(resource, "path", None) or getattr(resource, "mountpoint", None)
+        if not resource.present or not isinstance(path, str) or not path.startswith("/"):
+            continue
+        other = seen.setdefault((ref.host, ref.kind, path), str(ref))
+        if other != str(ref):
+            yield Problem(
+                f"{ref}: `{path}` already belongs to {other}",
+                site.place(ref, "path"),
+                "one path, one owner",
+                "V-29",
+            )

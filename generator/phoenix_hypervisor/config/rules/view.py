@@ -1,0 +1,47 @@
+"""Containers as the rules look at them: the settings of their own section, whatever their model is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...resource import Ref
+
+if TYPE_CHECKING:
+    from ..site import Site
+
+
+class Container(NamedTuple):
+    """One declared container."""
+
+    name: str
+    node: str
+    ref: Ref
+    own: Mapping[str, Any]
+    """Its `lxc` section, as plain dicts and lists."""
+    is_layer: bool
+
+    def part(self, *path: str) -> Any:
+        """Return what is declared at a path of its own section; None where nothing is."""
+        found: Any = self.own
+        for key in path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found
+
+    def each(self, *path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield key → settings of a mapping at a path."""
+        found = self.part(*path)
+        yield from (found or {}).items()
+
+
+def containers(site: Site) -> dict[str, Container]:
+    """Return the containers that should be there, by the guest's name."""
+    found = {}
+    for guest in site.guests.values():
+        resource = site.resources.get(guest.ref("lxc"))
+        if resource is not None and resource.present:
+            layer = site.resources.get(guest.ref("lxc_layer"))
+            own = resource.model_dump(exclude={"name"})
+            is_layer = layer is not None and layer.present
+            found[guest.name] = Container(guest.name, guest.node, guest.ref("lxc"), own, is_layer)
+    return found

@@ -1,0 +1,106 @@
+"""What modules of checks tell besides their checks: what we made on a host, and the actual as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .. import registry
+from ..config.guests import made_from
+from ..errors import HostError
+from ..resource import Kind, Ref
+from .classify import why
+from .looks import Finding, Verdict
+from .speculation import Call, Speculation
+
+if TYPE_CHECKING:
+    from testinfra.host import Host
+
+    from ..config import Site
+    from .fleet import Fleet
+
+Owned = Callable[["Host"], set[str]]
+Seer = Callable[["Host", Kind], Any]
+
+
+class Sightings:
+    """The functions `owned(host)` and `seen(host, <kind>)` of the modules, and what they found."""
+
+    def __init__(self, site: Site, fleet: Fleet, *, orphans: bool) -> None:
+        self._site = site
+        self._fleet = fleet
+        self.orphans = orphans
+        self._owners: dict[str, Owned] = {}
+        self._seers: dict[str, Seer] = {}
+        self.owned: dict[tuple[str, str], set[str]] = {}
+        """(host, kind) → names of what we made there, where that could be told."""
+        self.seen: dict[Ref, Any] = {}
+
+    def learn(self, kind: str, module: ModuleType) -> None:
+        """Take a module's functions."""
+        if self.orphans and hasattr(module, "owned"):
+            self._owners[kind] = module.owned
+        if hasattr(module, "seen"):
+            self._seers[kind] = module.seen
+
+    def calls(self, hosts: Collection[str], states: Speculation) -> list[Call]:
+        """Return the calls that learn what the owners will ask."""
+        return [
+            Call(host, f"owned {kind}", partial(owned, states.host(host)))
+            for kind, host, owned in self._owning(hosts)
+        ]
+
+    def note_owned(self, hosts: Collection[str], states: Speculation) -> None:
+        """Note what is ours on the hosts."""
+        for kind, host, owned in self._owning(hosts):
+            if self._fleet.is_lost(host):
+                continue
+            try:
+                self.owned[host, kind] = set(owned(states.host(host)))
+            except Exception:  # noqa: S112  (a tool is missing: then we made nothing with it)
+                continue
+
+    def undeclared(self) -> list[Ref]:
+        """Return what we made on the hosts and is declared no longer."""
+        declared = {*self._site.resources, *self._inherited()}
+        found = [
+            Ref(host, kind, host if registry.kind(kind).singleton else name)
+            for (host, kind), names in sorted(self.owned.items())
+            for name in sorted(names)
+        ]
+        return [ref for ref in found if ref not in declared]
+
+    def _inherited(self) -> Iterator[Ref]:
+        """What guests took over, with its marks, from the layers that they are cloned from."""
+        resources = self._site.resources
+        for host in self._site.guests:
+            layers = made_from(host, self._site.guests, resources)
+            for ref in (ref for ref in resources if ref.host in layers):
+                yield Ref(host, ref.kind, host if registry.kind(ref.kind).singleton else ref.name)
+
+    def _owning(self, hosts: Collection[str]) -> Iterator[tuple[str, str, Owned]]:
+        """Kinds of which there may be something on a host: in a guest, only those that live in guests."""
+        for kind, owned in self._owners.items():
+            anywhere = registry.kind(kind).scope == "host"
+            yield from ((kind, host, owned) for host in hosts if anywhere or host in self._site.nodes)
+
+    def see(self, resources: Mapping[Ref, Kind], states: Speculation) -> Iterator[Finding]:
+        """Look at the actual of these as a whole; their checks have asked the same. Yields what cannot be."""
+        seeing = [(ref, self._seers[ref.kind]) for ref in resources if ref.kind in self._seers]
+        calls = [
+            Call(ref.host, f"seen {ref}", partial(seer, states.host(ref.host), resources[ref]))
+            for ref, seer in seeing
+        ]
+        states.run(calls)
+        for call, (ref, _) in zip(calls, seeing, strict=True):
+            try:
+                self.seen[ref] = call.function()
+            except HostError:
+                continue  # its checks say so
+            except Exception as error:
+                reason = f"its state cannot be read: {why(pytest.ExceptionInfo.from_exception(error))}"
+                yield Finding(ref, "seen", Verdict.UNKNOWN, reason)

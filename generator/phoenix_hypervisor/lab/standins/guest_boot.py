@@ -1,0 +1,71 @@
+"""What happens in a simulated guest when it starts: volatile folders are empty, enabled units are up.
+
+Called with the guest's root as the stand-ins' root (model.ROOT). Commands of units are not run.
+"""
+
+import os
+
+import guest_setup
+import model
+import units
+from guest_paths import inner
+
+UNITS = (
+    "console-getty", "cron", "dbus", "rsyslog", "ssh", "systemd-journald", "systemd-logind",
+    "systemd-networkd", "systemd-resolved",
+)  # fmt: skip
+
+
+def boot(hostname: str) -> None:
+    """Start what is enabled, as systemd would."""
+    for folder in ("/run", "/tmp"):  # noqa: S108  (the guest's)
+        _empty(inner(model.ROOT, folder))
+    os.mkdir(inner(model.ROOT, "/run/lock"))
+    _give_identity()
+    with model.change() as state:
+        state["hostname"] = hostname
+        rows = model.section(state, "units")
+        if not rows:
+            rows.update({f"{name}.service": {"load": "loaded", "enabled": "enabled"} for name in UNITS})
+        for name in {*map(units.full_name, rows), *_wanted()}:
+            unit = units.known(state, name)
+            if unit is not None:
+                _up(name, unit)
+
+
+def _give_identity() -> None:
+    """A machine without an id of its own gets one at its first start."""
+    known = guest_setup.read(model.ROOT, "/etc/machine-id").strip()
+    if known in ("", "uninitialized"):
+        guest_setup.put(model.ROOT, "/etc/machine-id", os.urandom(16).hex() + "\n")
+
+
+def _up(name: str, unit: units.Unit) -> None:
+    active, sub = "inactive", "dead"
+    if units.enabled(name, unit) == "enabled":
+        active, sub = "active", "running" if name.endswith(".service") else "active"
+        if units.setting(unit, "Service", "Type") == "oneshot":
+            stays = units.setting(unit, "Service", "RemainAfterExit").lower() in ("yes", "true", "1", "on")
+            active, sub = ("active", "exited") if stays else ("inactive", "dead")
+        if "fault" in unit:
+            active, sub = "failed", "failed"
+    unit.update(active=active, sub=sub, result="exit-code" if active == "failed" else "success")
+
+
+def _wanted() -> set[str]:
+    """The units that links in /etc/systemd/system pull in."""
+    found = set()
+    top = inner(model.ROOT, units.FOLDER)
+    for folder in os.listdir(top) if os.path.isdir(top) else []:
+        if folder.endswith((".wants", ".requires")):
+            found.update(os.listdir(os.path.join(top, folder)))
+    return found
+
+
+def _empty(folder: str) -> None:
+    for entry in list(os.scandir(folder)):
+        if entry.is_dir(follow_symlinks=False):
+            _empty(entry.path)
+            os.rmdir(entry.path)
+        else:
+            os.unlink(entry.path)

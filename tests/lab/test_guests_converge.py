@@ -1,0 +1,102 @@
+"""The reference site's nine containers: made from nothing, side by side, and then at rest."""
+
+import itertools
+
+import pytest
+
+LAYERS = (900, 901, 902, 920)
+WORKLOADS = (950, 951, 952, 953, 955)
+CLONED_FROM = {901: 900, 902: 900, 953: 900, 920: 901, 955: 901, 950: 920, 951: 920, 952: 902}
+
+
+def conf(site, vmid):
+    return (site.node.root / f"etc/pve/nodes/phoenix/lxc/{vmid}.conf").read_text()
+
+
+@pytest.fixture
+def made(converged_with):
+    """When each container was being made: VMID → began, ended."""
+    return {
+        int(step["resource"].partition("lxc:")[2]): (step["began"], step["began"] + step["seconds"])
+        for step in converged_with["steps"]
+        if step["title"].startswith(("pct create", "pct clone"))
+    }
+
+
+def test_all_nine_are_there_the_layers_sealed_and_the_workloads_running(converged):
+    running = {int(vmid) for vmid in converged.on_node("lxc-ls --running -1").split()}
+    assert running == set(WORKLOADS)
+    assert all("[phoenix_layer]\n#phoenix " in conf(converged, vmid) for vmid in LAYERS)
+    assert all("phoenix" in conf(converged, vmid).partition("tags: ")[2].split("\n")[0] for vmid in running)
+    notes = {
+        vmid: (converged.node.root / f"var/lib/phoenix/made/lxc/{vmid}").read_text().split()[1]
+        for vmid in CLONED_FROM
+    }
+    assert notes == {vmid: str(layer) for vmid, layer in CLONED_FROM.items()}
+    chat = converged.on_node(
+        "lxc-attach -n 950 --clear-env -- /bin/sh -c 'cat /etc/vllm/environment; ls -d /models'"
+    )
+    assert "/models" in chat
+
+
+def test_then_nothing_is_left_to_do_and_the_health_check_agrees(converged):
+    with converged.nothing_done():
+        planned = converged.plan()
+        applied = converged.run("apply", "--yes", "-v")
+        verified = converged.run("verify", "-q", "-k", "lxc or shared_volume or host_file")
+    assert (planned["exit"], planned["entries"], planned["orphans"], planned["notices"]) == (0, [], [], {})
+    assert (applied.status, applied.out) == (0, "49 resources as declared, nothing to do\n")
+    assert verified.status == 0, verified
+
+
+def test_branches_were_made_at_the_same_time_and_no_layer_was_cloned_twice_at_once(converged_with, made):
+    assert set(made) == {*LAYERS, *WORKLOADS}
+
+    def together(one, other):
+        return one[0] < other[1] and other[0] < one[1]
+
+    cloned = {}
+    for child, layer in CLONED_FROM.items():
+        cloned.setdefault(layer, []).append(made[child])
+        sealed = max(
+            step["began"] + step["seconds"]
+            for step in converged_with["steps"]
+            if step["resource"] == f"phoenix/lxc_layer:{layer}"
+        )
+        assert sealed <= made[child][0]
+    for times in cloned.values():
+        assert not any(together(*pair) for pair in itertools.combinations(times, 2))
+    spans = {}
+    for step in converged_with["steps"]:
+        vmid = step["resource"].partition("lxc:")[2]
+        if vmid:
+            spans.setdefault(vmid, []).append((step["began"], step["began"] + step["seconds"]))
+    beside = [
+        (one, other)
+        for one, other in itertools.combinations(sorted(spans), 2)
+        if any(together(a, b) for a in spans[one] for b in spans[other])
+    ]
+    assert ("901", "902") in beside or ("901", "953") in beside or ("902", "953") in beside
+
+
+def test_no_two_steps_on_one_containers_conf_ran_at_once(converged_with):
+    times = {}
+    for step in converged_with["steps"]:
+        if "/lxc" in step["resource"]:
+            vmid = step["resource"].rpartition(":")[2]
+            times.setdefault(vmid, []).append((step["began"], step["began"] + step["seconds"]))
+    for spans in times.values():
+        ordered = sorted(spans)
+        assert all(first[1] <= second[0] + 0.001 for first, second in itertools.pairwise(ordered))
+
+
+def test_the_plan_of_an_empty_node_names_every_step_that_was_run(fresh, converged_with):
+    planned = fresh.plan()
+    announced = {(one["resource"], step["title"]) for one in planned["entries"] for step in one["steps"]}
+    guests = {
+        (step["resource"], step["title"])
+        for step in converged_with["steps"]
+        if "lxc" in step["resource"] or not step["resource"].startswith("phoenix/")
+    }
+    assert guests - announced == set()
+    assert planned["exit"] == 2
