@@ -1,7 +1,13 @@
-"""A fresh and a converged lab site, made once a session and copied for each test in milliseconds."""
+"""Fresh and converged lab sites, made once a session and copied for each test in milliseconds.
+
+`fresh` and `converged` are the reference site's node without its guests: what most tests are about, and
+what is looked at in a quarter of the time. `whole` and `whole_converged` are the site as it is.
+"""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from tests.lab.running import PASSWORD, REPOSITORY, LabSite
@@ -9,12 +15,28 @@ from tests.lab.small import SmallSite
 
 from phoenix_hypervisor.errors import PhoenixError
 
+ABOUT_GUESTS = ("ct_template", "shared_volume")
+FOR_GUESTS = "shared-prod-data-volumes"
 
-@pytest.fixture(scope="session")
-def _fresh_once(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lab") / "fresh"
+
+def _without_guests(folder: Path) -> None:
+    """Take the guests out of a copy of the reference site, and what its node has only for them."""
+    shutil.rmtree(folder / "configs/guests")
+    node = folder / "configs/nodes/phoenix.yaml"
+    sections = re.split(r"^(?=\w)", node.read_text(), flags=re.MULTILINE)
+    text = "".join(text for text in sections if text.partition(":")[0] not in ABOUT_GUESTS)
+    node.write_text("".join(line for line in text.splitlines(keepends=True) if FOR_GUESTS not in line))
+    named = re.findall(r"^profiles: \[(.*)\]", node.read_text(), re.MULTILINE)[0].split(", ")
+    for profile in (folder / "configs/profiles").iterdir():
+        if profile.stem not in named:
+            profile.unlink()
+
+
+def _made(folder: Path, *, guests: bool) -> LabSite:
     for part in ("configs", "inventory"):
         shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("*.age"))
+    if not guests:
+        _without_guests(folder)
     site = LabSite(folder)
     for arguments, stdin in (
         (("secrets", "init"), b""),
@@ -30,9 +52,7 @@ def _fresh_once(tmp_path_factory):
     return site
 
 
-@pytest.fixture(scope="session")
-def _converged_once(_fresh_once, tmp_path_factory):
-    site = _fresh_once.copy(tmp_path_factory.mktemp("lab") / "converged")
+def _converge(site: LabSite) -> LabSite:
     ran = site.run("apply", "--json")
     assert ran.status == 0, ran
     (site.folder / "outcome.json").write_text(ran.out)
@@ -40,20 +60,52 @@ def _converged_once(_fresh_once, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def converged_with(_converged_once):
-    """What the one apply said that brought a fresh node there."""
-    return json.loads((_converged_once.folder / "outcome.json").read_text())
+def _fresh_once(tmp_path_factory):
+    return _made(tmp_path_factory.mktemp("lab") / "fresh", guests=False)
+
+
+@pytest.fixture(scope="session")
+def _converged_once(_fresh_once, tmp_path_factory):
+    return _converge(_fresh_once.copy(tmp_path_factory.mktemp("lab") / "converged"))
+
+
+@pytest.fixture(scope="session")
+def _whole_once(tmp_path_factory):
+    return _made(tmp_path_factory.mktemp("lab") / "whole", guests=True)
+
+
+@pytest.fixture(scope="session")
+def _whole_converged_once(_whole_once, tmp_path_factory):
+    return _converge(_whole_once.copy(tmp_path_factory.mktemp("lab") / "converged"))
+
+
+@pytest.fixture(scope="session")
+def converged_with(_whole_converged_once):
+    """What the one apply of the whole site said that brought a fresh node there."""
+    return json.loads((_whole_converged_once.folder / "outcome.json").read_text())
+
+
+@pytest.fixture
+def whole(_whole_once, tmp_path):
+    """The reference site with its guests, on a node on which nothing has been done yet."""
+    return _whole_once.copy(tmp_path / "site")
+
+
+@pytest.fixture
+def whole_converged(_whole_converged_once, tmp_path):
+    """The reference site with its guests, on a node that is as declared."""
+    return _whole_converged_once.copy(tmp_path / "site")
 
 
 @pytest.fixture
 def fresh(_fresh_once, tmp_path):
-    """The reference site on a node on which nothing has been done yet."""
+    """The reference site's node without guests, on which nothing has been done yet."""
     return _fresh_once.copy(tmp_path / "site")
 
 
 @pytest.fixture
 def converged(_converged_once, tmp_path):
-    """The reference site on a node that is as declared."""
+    """The reference site's node without guests, as declared."""
     return _converged_once.copy(tmp_path / "site")
 
 

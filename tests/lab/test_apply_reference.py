@@ -1,20 +1,20 @@
 """The reference site, from a fresh node to a node that is as declared: plan, apply, plan, apply."""
 
 
-def test_a_fresh_node_is_planned_applied_and_then_left_alone(fresh):
-    with fresh.nothing_done():
-        planned = fresh.run("plan")
+def test_a_fresh_node_is_planned_applied_and_then_left_alone(whole):
+    with whole.nothing_done():
+        planned = whole.run("plan")
     assert planned.status == 2
     assert planned.out.splitlines()[-1] == "49 to create, 0 as declared; strongest effect: reload"
-    before = fresh.state()
+    before = whole.state()
     assert before["zpool"] == ""
 
-    applied = fresh.run("apply", "--yes")
+    applied = whole.run("apply", "--yes")
     assert applied.status == 0, applied.err
     assert applied.out.splitlines()[-1] == "97 steps run; 49 resources as declared"
 
-    with fresh.nothing_done():
-        again = fresh.run("plan")
-        twice = fresh.run("apply", "--yes")
+    with whole.nothing_done():
+        again = whole.run("plan")
+        twice = whole.run("apply", "--yes")
     assert (again.status, again.out, again.err) == (0, "49 resources as declared, nothing to do\n", "")
     assert (twice.status, twice.out, twice.err) == (0, "49 resources as declared, nothing to do\n", "")

@@ -125,22 +125,22 @@ def test_a_connection_that_breaks_with_the_password_under_way_tells_nobody(conve
     look_for_it(converged, ran)
 
 
-def test_a_secret_inside_a_guest_is_in_its_file_and_nowhere_else(converged):
-    guest = converged.folder / "configs/guests/953-gateway.yaml"
+def test_a_secret_inside_a_guest_is_in_its_file_and_nowhere_else(whole_converged):
+    guest = whole_converged.folder / "configs/guests/953-gateway.yaml"
     secret = "/etc/gateway.key: { content: 'key = @KEY@', values: { KEY: !secret samba/heads } }"
     text = guest.read_text()
     section = "host_file:\n"
     assert section not in text
     guest.write_text(f"{text}\n{section}  {secret}\n")
-    rendered = converged.run("render")
-    planned = converged.run("plan", "--json")
+    rendered = whole_converged.run("render")
+    planned = whole_converged.run("plan", "--json")
     with Watch() as watch:
-        applied = converged.run("apply", "--json")
-    again = converged.run("-v", "apply", "--yes")
-    checked = converged.pytest("-v", "-k", "host_file", "-l", "--tb=long", "--junitxml=report.xml")
+        applied = whole_converged.run("apply", "--json")
+    again = whole_converged.run("-v", "apply", "--yes")
+    checked = whole_converged.pytest("-v", "-k", "host_file", "-l", "--tb=long", "--junitxml=report.xml")
     assert [ran.status for ran in (rendered, planned, applied, again, checked)] == [0, 2, 0, 0, 0]
-    (kept,) = converged.node.root.glob("quickOS/lxc-disks/subvol-953-disk-0/etc/gateway.key")
+    (kept,) = whole_converged.node.root.glob("quickOS/lxc-disks/subvol-953-disk-0/etc/gateway.key")
     assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (b"key = " + PASSWORD.encode(), 0o600)
-    look_for_it(converged, rendered, planned, applied, again, checked, allowed={kept})
+    look_for_it(whole_converged, rendered, planned, applied, again, checked, allowed={kept})
     assert {name for text in watch.texts for name in seen_in(text)} == set()
     assert any(b"lxc-attach" in text for text in watch.texts)  # it was looked at the right time

@@ -35,7 +35,7 @@ def test_a_plan_costs_as_much_for_ten_times_as_many_resources(converged):
     many_more(converged, 60)
     many = converged.run("plan", "-v")
     assert (few.status, many.status) == (0, 2)
-    assert many.out.splitlines()[-1].startswith("240 to create, 49 as declared")
+    assert many.out.splitlines()[-1].startswith("240 to create, 26 as declared")
     assert trips(many.err) == trips(few.err) <= MOST
 
 
@@ -43,9 +43,9 @@ def test_an_apply_with_nothing_to_do_and_the_health_check_cost_as_much_for_more_
     few = converged.run("apply", "--yes", "-v"), converged.pytest("-v")
     many_more(converged, 6)
     grown = converged.run("apply", "--yes")
-    assert (grown.status, grown.out.splitlines()[-1].partition("; ")[2]) == (0, "73 resources as declared")
+    assert (grown.status, grown.out.splitlines()[-1].partition("; ")[2]) == (0, "50 resources as declared")
     many = converged.run("apply", "--yes", "-v"), converged.pytest("-v")
     assert [ran.status for ran in (*few, *many)] == [0, 0, 0, 0]
-    assert many[0].out == "73 resources as declared, nothing to do\n"
+    assert many[0].out == "50 resources as declared, nothing to do\n"
     assert trips(many[0].err) == trips(few[0].err) <= MOST
     assert trips(many[1].out) == trips(few[1].out) <= MOST
