@@ -46,6 +46,8 @@ def steps(lxc: Settings, change: Change, scripts: Scripts) -> Iterator[Step | Re
     left = {name: found for name, found in change.attributes.items() if name not in refused}
     if f"raw.{idmap.KEY}" in refused:  # it keeps its map, and nobody needs the ids of another
         left = {name: found for name, found in left.items() if not name.startswith("delegated.")}
+    if now.note.parts ^ lxc.parts <= refused.keys():  # what it does not get is not noted either
+        left.pop("noted", None)
     acts = [*_acts(lxc, left, now, scripts), *_power(lxc, left, now, scripts, bool(refused))]
     if _leaving(left, now) and any(isinstance(act, Step) and act.effect is Effect.RESTART for act in acts):
         acts.append(note(lxc, scripts["note"]))
