@@ -101,6 +101,8 @@ class Step:
     """What is lost for good, in words; needs `state: absent` (or `--prune`) and `--allow-destroy`."""
     once: bool = False
     """The same step of several resources runs once, after all their others: a reload."""
+    waits: bool = False
+    """It changes nothing, and only waits for what somebody else is doing."""
     confirm: Confirm | None = None
     keeps: Secret | None = None
     """What it prints is the value of this secret: kept in the store, and shown to nobody."""

@@ -54,7 +54,7 @@ def steps(lxc: Settings, change: Change, scripts: Scripts) -> Iterator[Step | Re
     lock = now.conf.keys.get("lock", "")
     if lock and any(isinstance(act, Step) for act in acts):
         title = f"wait up to {lxc.lock_wait} s for the lock `{lock}` of {lxc.vmid}"
-        yield Step(title, execute=scripts["wait"])
+        yield Step(title, execute=scripts["wait"], waits=True)
     yield from acts
 
 

@@ -216,7 +216,7 @@ class Engine:
         ran = carry_out(do, ref, step, text)
         if ran.failure:
             failed[ref] = ran.failure
-        else:
+        elif not step.waits:
             self._advanced.add(ref)
         self.outcome.ran.append(ran)
         self._tell("ran", {"ran": ran})
