@@ -51,7 +51,21 @@ def _made(tmp_path_factory):
     return node
 
 
-@pytest.fixture(params=ways() or [None])
+def one_way(test):
+    """Mark a test of what does not depend on how the node is entered: once is enough."""
+    test.one_way = True
+    return test
+
+
+def pytest_generate_tests(metafunc):
+    """Try the rest in each way that this machine has."""
+    if "node" in metafunc.fixturenames:
+        found = ways() or [None]
+        chosen = found[:1] if getattr(metafunc.function, "one_way", False) else found
+        metafunc.parametrize("node", chosen, indirect=True)
+
+
+@pytest.fixture
 def node(request, _made, tmp_path, monkeypatch):
     """A node with a stopped container, 100, entered in each way that this machine has."""
     if request.param is None:
@@ -311,12 +325,14 @@ def test_what_is_added_while_it_runs_is_there_at_once(started):
         ("rm /etc/pve/lxc/100.conf", "Configuration file 'nodes/pve1/lxc/100.conf' does not exist"),
     ],
 )
+@one_way
 def test_what_is_missing_keeps_it_from_starting(node, wrong, text):
     node.run(wrong)
     assert refused(node, "pct start 100") == text
     assert said(node, "lxc-ls --running -1") == ""
 
 
+@one_way
 def test_a_missing_folder_shows_as_a_failed_hook_and_in_the_journal(node):
     said(node, "mkdir /srv/gone; pct set 100 --mp1 /srv/gone,mp=/gone; rmdir /srv/gone")
     assert refused(node, "pct start 100").splitlines() == [
@@ -331,6 +347,7 @@ def test_a_missing_folder_shows_as_a_failed_hook_and_in_the_journal(node):
     assert said(node, "mkdir /srv/gone; pct start 100; pct status 100") == "status: running\n"
 
 
+@one_way
 def test_a_start_applies_what_was_pending_and_writes_the_guests_files(started):
     said(started, "pct set 100 --nameserver 10.0.0.9 --hostname web2.lab.test")
     assert inside(started, "hostname") == "web1\n"
@@ -386,6 +403,7 @@ def test_lxcs_own_tools_tell_what_runs(started):
 # snapshots
 
 
+@one_way
 def test_a_snapshot_brings_content_owners_and_settings_back(started):
     inside(started, "echo one > /data/f; echo one > /root/f; chown 1000 /root/f")
     said(started, "pct snapshot 100 one --description first")
@@ -398,17 +416,20 @@ def test_a_snapshot_brings_content_owners_and_settings_back(started):
     assert "parent: one\n" in conf(started)
 
 
+@one_way
 def test_a_running_guest_is_stopped_by_a_rollback(started):
     said(started, "pct snapshot 100 one; pct rollback 100 one")
     assert said(started, "pct status 100") == "status: stopped\n"
 
 
+@one_way
 def test_no_snapshot_with_a_folder_of_the_node(node):
     said(node, "mkdir /srv/x; pct set 100 --mp1 /srv/x,mp=/x")
     assert refused(node, "pct snapshot 100 one") == "snapshot feature is not available"
     assert "lock" not in conf(node)
 
 
+@one_way
 def test_a_snapshot_that_fails_leaves_nothing(node):
     said(node, "zfs snapshot tank/subvol-100-disk-1@one")
     before = conf(node)
@@ -421,6 +442,7 @@ def test_a_snapshot_that_fails_leaves_nothing(node):
 # clones and templates
 
 
+@one_way
 def test_a_clone_has_the_content_and_an_identity_of_its_own(started):
     inside(started, "echo data > /data/f; echo root > /root/f; chown 1000 /root/f")
     first = inside(started, "cat /etc/machine-id")
@@ -438,6 +460,7 @@ def test_a_clone_has_the_content_and_an_identity_of_its_own(started):
     assert inside(started, "cat /data/f") == "data\n"
 
 
+@one_way
 def test_a_clone_of_a_snapshot_is_as_it_was_then(started):
     inside(started, "echo then > /data/f")
     said(started, "pct snapshot 100 one --description text; pct set 100 --memory 512")
@@ -466,6 +489,7 @@ def test_a_clone_of_a_snapshot_is_as_it_was_then(started):
         ("pct set 100 --lock disk", "100 101", "CT is locked (disk)"),
     ],
 )
+@one_way
 def test_a_clone_that_is_refused_leaves_nothing(node, before, command, text):
     node.run(before)
     kept = conf(node)
@@ -474,6 +498,7 @@ def test_a_clone_that_is_refused_leaves_nothing(node, before, command, text):
     assert not (node.root / "etc/pve/nodes/pve1/lxc/101.conf").exists()
 
 
+@one_way
 def test_a_template_gives_linked_clones_and_cannot_go_before_them(node):
     said(node, "pct template 100; pct clone 100 101; pct start 101")
     assert "rootfs: tank:basevol-100-disk-0/subvol-101-disk-1,size=2G\n" in conf(node, 101)
@@ -491,6 +516,7 @@ def many_files(node):
 UNTIL_COPYING = "until [ -d /tank/subvol-101-disk-1/srv ]; do :; done"
 
 
+@one_way
 def test_who_is_killed_while_cloning_leaves_both_locks_and_half_a_clone(node):
     many_files(node)
     node.run(f"pct clone 100 101 > /dev/null & {UNTIL_COPYING}; kill -9 $!; wait")
@@ -505,6 +531,7 @@ def test_who_is_killed_while_cloning_leaves_both_locks_and_half_a_clone(node):
     assert "lock" not in conf(node) + conf(node, 101)
 
 
+@one_way
 def test_who_is_interrupted_while_cloning_cleans_up(node):
     many_files(node)
     node.run(f"pct clone 100 101 > /root/out 2>&1 & {UNTIL_COPYING}; kill $!; wait")
@@ -514,6 +541,7 @@ def test_who_is_interrupted_while_cloning_cleans_up(node):
     assert not (node.root / "tank/subvol-101-disk-1").exists()
 
 
+@one_way
 def test_while_a_source_is_cloned_it_is_locked_and_all_else_goes_on(node):
     """The one that copies stands still meanwhile: nobody waits for it."""
     said(node, f"pct create 200 local:vztmpl/{TEMPLATE} --rootfs tank:1 > /dev/null")
@@ -533,6 +561,7 @@ kill -CONT $!; wait $!; echo $?"""
     ("before", "command"),
     [("true", "pct snapshot 100 one"), ("pct template 100", "pct clone 100 101")],
 )
+@one_way
 def test_zfs_keeps_nobody_waiting_while_it_copies(node, before, command):
     """In life it does not copy at all."""
     said(node, f"pct create 200 local:vztmpl/{TEMPLATE} --rootfs tank:1 > /dev/null")
@@ -546,6 +575,7 @@ kill -CONT $!; wait $!; echo $?; ls /var/lib/phoenix-lab/copies"""
     assert (ended.stdout.split(), ended.stderr) == ([b"in", b"0"], b"")
 
 
+@one_way
 def test_a_volume_moves_with_its_content(started):
     inside(started, "echo kept > /root/f; chown 1000 /root/f; echo data > /data/f")
     said(started, "pct stop 100; pct move-volume 100 rootfs local --delete 1; pct move-volume 100 mp0 local")
@@ -559,6 +589,7 @@ def test_a_volume_moves_with_its_content(started):
 # the node around them
 
 
+@one_way
 def test_the_list_of_guests_is_true(node):
     said(node, f"pct create 101 local:vztmpl/{TEMPLATE} --rootfs tank:1 > /dev/null")
     known = json.loads(said(node, "cat /etc/pve/.vmlist"))["ids"]
@@ -573,6 +604,7 @@ def test_the_list_of_guests_is_true(node):
     assert "101 already exists on node 'other'" in refused(node, f"pct create 101 local:vztmpl/{TEMPLATE}")
 
 
+@one_way
 def test_archives_are_the_same_bytes_each_time(node):
     path = f"/var/lib/vz/template/cache/{TEMPLATE}"
     first = (node.root / path[1:]).read_bytes()
@@ -583,6 +615,7 @@ def test_archives_are_the_same_bytes_each_time(node):
     assert "ubuntu-24.04-standard_24.04-2_amd64.tar.zst" in said(node, "pveam available --section system")
 
 
+@one_way
 def test_owners_survive_a_copy_of_the_lab(started, tmp_path):
     inside(started, "touch /root/f /data/f; chown 1000 /root/f /data/f")
     subprocess.run(["cp", "-a", started.folder, tmp_path / "copy"], check=True)
@@ -591,6 +624,7 @@ def test_owners_survive_a_copy_of_the_lab(started, tmp_path):
     assert inside(copy, "stat -c %u /root/f /data/f") == "1000\n1000\n"
 
 
+@one_way
 def test_cards_that_are_no_longer_declared_are_gone(node):
     node.up("pve1", (), gpus=GPUS[:1])
     assert said(node, "cd /dev && ls nvidia[0-9]; ls /proc/driver/nvidia/gpus") == "nvidia0\n0000:05:00.0\n"
