@@ -2,6 +2,6 @@
 
 import signal
 
-# Jobs that are started in the background may have Ctrl-C ignored, and so would all they start: tests press it.
+# Jobs started in the background may have Ctrl-C ignored, and so would all that they start: tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
