@@ -1,6 +1,8 @@
 """Proxmox's .fw files: read, written, the same in meaning."""
 
+import ast
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from tests.lab import transcripts
 
 from phoenix_hypervisor.dialects import firewall_fw as fw
+from phoenix_hypervisor.dialects import firewall_macros
 from phoenix_hypervisor.dialects.firewall_fw import Alias, Firewall, Group, Member, Rule, Set
 from phoenix_hypervisor.dialects.firewall_macros import MACROS
 
@@ -179,3 +182,20 @@ def test_every_macro_of_proxmox_is_known():
         if e.command.startswith("pvesh get /cluster/firewall/macros")
     ]
     assert {one["macro"] for one in json.loads(entry.stdout)} == set(MACROS)
+
+
+def test_the_lab_knows_the_same_macros() -> None:
+    """Its stand-ins run without our package and have a table of their own."""
+    ours = Path(firewall_macros.__file__)
+    theirs = ours.parents[1] / "lab/standins/firewall_macros.py"
+    tables = [ast.parse(path.read_text()).body for path in (ours, theirs)]
+    texts = [
+        next(
+            one.value.value
+            for one in body
+            if isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant)
+        )
+        for body in tables
+    ]
+    assert texts[0] == texts[1]
+    assert len(texts[0].split("\n")) > len(MACROS)
