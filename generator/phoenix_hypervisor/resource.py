@@ -294,6 +294,11 @@ class Kind(BaseModel):
         return [given for given in self._given if given.topic == topic]
 
     @property
+    def layer(self) -> str | None:
+        """Of scope `guest`: how it makes its guest a layer that others are cloned from; None: not at all."""
+        return None
+
+    @property
     def rests(self) -> bool:
         """Of an inhabited kind: whether the guest may rightly not run. Nobody looks inside it then."""
         return False

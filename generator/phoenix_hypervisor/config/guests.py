@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from .. import registry
 from ..errors import Problem, did_you_mean
-from ..resource import GuestFacts, Kind, Ref
+from ..resource import Ref
 from .model import GuestHead
 from .tree import Tree
 from .validation import validated
@@ -85,31 +83,3 @@ def _one_guest_in_it(guest: Guest, problems: list[Problem]) -> None:
     which = " or ".join(f"`{kind}`" for kind in kinds)
     said = f"has both {' and '.join(there)}" if there else f"has no section {which}: what kind of guest it is"
     problems.append(Problem(f"guest `{guest.name}` {said}", guest.tree.where))
-
-
-def facts_of(guest: Guest, resources: Mapping[Ref, Kind]) -> GuestFacts:
-    """Return what the files say of a guest."""
-    layer = resources.get(guest.ref("lxc_layer"))
-    mode = str(getattr(layer, "mode", "")) or None if layer is not None and layer.present else None
-    inside = [(ref, kind) for ref, kind in resources.items() if ref.host == guest.name]
-    sections = (kind for ref, kind in resources.items() if kind.inhabited and ref == guest.ref(ref.kind))
-    own = next((kind.model_dump(exclude={"name"}) for kind in sections), {})
-    return GuestFacts(guest.name, guest.vmid, guest.node, mode, _digest(inside), own)
-
-
-def made_from(name: str, guests: Mapping[str, Guest], resources: Mapping[Ref, Kind]) -> list[str]:
-    """Return the layers that a guest is cloned from, its parent first; whose files it took over."""
-    found: list[str] = []
-    while name in guests and name not in found[1:]:
-        found.append(name)
-        guest = guests[name]
-        own = (kind for ref, kind in resources.items() if kind.inhabited and ref == guest.ref(ref.kind))
-        name = str(getattr(next(own, None), "clone", None))
-    return found[1:]
-
-
-def _digest(inside: Iterable[tuple[Ref, Kind]]) -> str:
-    """A digest of declared settings; a secret counts by its name, as it prints itself."""
-    plain = {str(ref): kind.model_dump(mode="python", exclude={"name"}) for ref, kind in inside}
-    text = json.dumps(plain, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

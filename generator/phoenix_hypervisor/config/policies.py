@@ -10,7 +10,6 @@ from ..firewall.matrix import Side
 from ..firewall.policy import Policy
 from ..firewall.ports import Network
 from ..resource import Ref
-from .guests import facts_of
 from .network import network_of
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ OFF = Firewall()
 
 def network(site: Site) -> Network:
     """Return what is served where in a site."""
-    guests = [facts_of(guest, site.resources) for guest in site.guests.values()]
-    return network_of(site.inventory, guests, site.resources)
+    return network_of(site.inventory, site.facts.values(), site.resources)
 
 
 def policy(site: Site, ref: Ref) -> Policy | None:
@@ -55,10 +53,6 @@ def _file(found: Policy | None) -> Firewall | None:
 
 
 def nets_of(site: Site, guest: str) -> Mapping[str, Mapping[str, object]]:
-    """The declared network interfaces of a guest."""
-    own = site.guests[guest]
-    for ref, kind in site.resources.items():
-        if kind.inhabited and kind.present and ref == own.ref(ref.kind):
-            nets: Mapping[str, Mapping[str, object]] = kind.model_dump().get("net") or {}
-            return nets
-    return {}
+    """The declared network interfaces of a guest; none of one that should not be there."""
+    own = site.facts[guest].own
+    return {} if own.get("state") == "absent" else own.get("net") or {}

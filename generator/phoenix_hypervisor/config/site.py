@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import registry
 from ..errors import InputError, Problem, Where
 from ..firewall.ports import FACT
-from ..resource import Kind, Ref
+from ..resource import GuestFacts, Kind, Ref
 from . import inventory, rules
+from .declared import Declared
 from .edges import Surroundings, connect
 from .files import read
-from .guests import Guest, facts_of, guests_of
-from .layers import layered, profiles_in_their_place, sections, trees
+from .graphics import facts_of_cards
+from .guests import Guest, guests_of
+from .layers import layered, profiles_in_their_place, trees
 from .model import GuestHead, Hardware, NodeHead, SiteHead
 from .network import network_of
 from .tree import Tree
 from .validation import validated
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from ..secrets import Store
 
@@ -50,11 +52,13 @@ class Site:
     needs: dict[Ref, tuple[Ref, ...]]
     """What each resource needs, in the same order."""
     places: dict[Ref, Tree] = field(repr=False)
+    facts: Mapping[str, GuestFacts] = field(default_factory=dict, repr=False)
+    """Guest → what the files say of it."""
     warnings: tuple[Problem, ...] = ()
 
     def of_host(self, host: str) -> list[Ref]:
         """Return the refs of one host, in order."""
-        return [ref for ref in self.resources if ref.host == host]
+        return list(self._by_host.get(host, ()))
 
     def place(self, ref: Ref, *path: str | int) -> Where:
         """Return where a resource, or a field of it, is declared."""
@@ -69,6 +73,15 @@ class Site:
         """Return the node a host is or lives on."""
         return self.guests[host].node if host in self.guests else host
 
+    def made_from(self, name: str) -> list[str]:
+        """Return the layers that a guest is cloned from, its parent first; whose files it took over."""
+        found: list[str] = []
+        while name in self.guests and name not in found[1:]:
+            found.append(name)
+            own = (self.resources[ref] for ref in self.of_guest(name))
+            name = str(getattr(next((kind for kind in own if kind.inhabited), None), "clone", None))
+        return found[1:]
+
     def only_to_make(self, ref: Ref) -> frozenset[Ref]:
         """Return what a resource needs no longer once it is there."""
         resource = self.resources[ref]
@@ -78,13 +91,28 @@ class Site:
 
     def of_guest(self, name: str) -> list[Ref]:
         """Return the refs about a guest and inside it, in order."""
-        return [ref for ref in self.resources if (found := self.guest_of(ref)) and found.name == name]
+        return list(self._by_guest.get(name, ()))
 
     def guest_of(self, ref: Ref) -> Guest | None:
         """Return the guest a resource is about or inside of."""
         if ref.host in self.guests:
             return self.guests[ref.host]
         return self._by_vmid.get((ref.host, ref.name)) if registry.kind(ref.kind).scope == "guest" else None
+
+    @cached_property
+    def _by_host(self) -> dict[str, list[Ref]]:
+        found: dict[str, list[Ref]] = {}
+        for ref in self.resources:
+            found.setdefault(ref.host, []).append(ref)
+        return found
+
+    @cached_property
+    def _by_guest(self) -> dict[str, list[Ref]]:
+        found: dict[str, list[Ref]] = {}
+        for ref in self.resources:
+            if guest := self.guest_of(ref):
+                found.setdefault(guest.name, []).append(ref)
+        return found
 
     @cached_property
     def _by_vmid(self) -> dict[tuple[str, str], Guest]:
@@ -120,7 +148,7 @@ def load(folder: Path, store: Store | None = None) -> Site:
         for stem, tree in files.items()
     }
     guests = guests_of(merged, nodes, problems)
-    declared = _Declared(problems)
+    declared = Declared(problems)
     for node in nodes.values():
         declared.add(node.name, node.tree, NodeHead.model_fields)
     for guest in guests.values():
@@ -129,86 +157,36 @@ def load(folder: Path, store: Store | None = None) -> Site:
     inventory.same_nodes(reach, folder, {name: node.tree for name, node in nodes.items()}, problems)
     if head is None or any(not problem.warning for problem in problems):
         raise InputError(problems)
-    needs, ordered = connect(
-        declared.resources, declared.places, problems, _around(nodes, guests, declared.resources, reach)
-    )
+    facts = {name: declared.facts_of(guest) for name, guest in guests.items()}
+    around = _around(nodes, guests, facts, declared.resources, reach)
+    needs, ordered = connect(declared.resources, declared.places, problems, around)
     in_order = {ref: declared.resources[ref] for ref in ordered}
     in_need = {ref: needs[ref] for ref in ordered}
-    site = Site(folder, head, nodes, guests, reach, in_order, in_need, declared.places)
+    site = Site(folder, head, nodes, guests, reach, in_order, in_need, declared.places, facts)
     problems += rules.check(site)
     if any(not problem.warning for problem in problems):
         raise InputError(problems)
     return replace(site, warnings=tuple(problems))
 
 
-class _Declared:
-    """The resources found so far, and where they stand."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.resources: dict[Ref, Kind] = {}
-        self.places: dict[Ref, Tree] = {}
-        self._problems = problems
-
-    def add(self, host: str, tree: Tree, head: Collection[str], guest: Guest | None = None) -> None:
-        """Add what a node's or guest's merged file declares."""
-        for key, name, settings in sections(tree, head, self._problems):
-            kind = registry.kind(key)
-            if kind.scope == ("guest" if guest is None else "node"):
-                about, whose = ("a guest", "a node") if guest is None else ("a node", "a guest")
-                where = {
-                    "a guest": "configs/guests/<vmid>-<name>.yaml",
-                    "a node": "configs/nodes/<node>.yaml",
-                }
-                hint = f"it is about {about}: write it in {where[about]}"
-                self._problems.append(Problem(f"`{key}` does not belong to {whose}", settings.key, hint))
-                continue
-            ref = guest.ref(key) if guest and kind.scope == "guest" else Ref(host, key, name or host)
-            self.places[ref] = settings
-            if "name" in settings.value:
-                hint = "a resource's name is the key that holds its settings"
-                place = settings.place("name")
-                self._problems.append(Problem(f"{ref}: unknown key `name`", place, hint))
-            plain = {**settings.plain(), "name": ref.name}
-            resource = validated(kind, plain, settings, str(ref), self._problems)
-            if resource is not None:
-                self.resources[ref] = resource
-
-    def leave_out_what_goes_with(self, guest: Guest) -> None:
-        """Of a guest that is declared absent nothing else is wanted, and nothing in it is looked at."""
-        own = [ref for ref in self.resources if ref == guest.ref(ref.kind)]
-        if all(self.resources[ref].present for ref in own if self.resources[ref].inhabited):
-            return
-        about = [ref for ref in own if not self.resources[ref].inhabited]
-        inside = [ref for ref in self.resources if ref.host == guest.name]
-        for ref in [*about, *inside]:
-            del self.resources[ref]
-
-
 def _around(
     nodes: Mapping[str, Node],
     guests: Mapping[str, Guest],
+    said: Mapping[str, GuestFacts],
     resources: Mapping[Ref, Kind],
     reach: inventory.Inventory,
 ) -> Surroundings:
     facts: dict[str, dict[tuple[str, str], Any]] = {
-        name: {("gpu", gpu): found for gpu, found in _gpus(node)} for name, node in nodes.items()
+        name: facts_of_cards(name, node.hardware, resources) for name, node in nodes.items()
     }
-    own = {guest.vmid: facts_of(guest, resources) for guest in guests.values()}
-    network = network_of(reach, own.values(), resources)
+    network = network_of(reach, said.values(), resources)
     for name in nodes:
         facts[name][FACT] = network
     for guest in guests.values():
-        facts[guest.node]["guest", guest.name] = own[guest.vmid]
-    about = {ref: own[ref.name] for ref in resources if registry.kind(ref.kind).scope == "guest"}
+        facts[guest.node]["guest", guest.name] = said[guest.name]
+    by_vmid = {one.vmid: one for one in said.values()}
+    about = {ref: by_vmid[ref.name] for ref in resources if registry.kind(ref.kind).scope == "guest"}
     return Surroundings({name: guest.node for name, guest in guests.items()}, about, facts)
-
-
-def _gpus(node: Node) -> list[tuple[str, dict[str, Any]]]:
-    """The node's cards; the driver numbers them in the order of their PCI addresses."""
-    in_order = sorted(node.hardware.gpus.items(), key=lambda pair: pair[1].pci)
-    return [
-        (name, {"pci": gpu.pci, "minor": n, "memory": gpu.memory}) for n, (name, gpu) in enumerate(in_order)
-    ]
 
 
 class _Defaults(NamedTuple):

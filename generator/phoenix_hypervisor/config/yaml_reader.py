@@ -35,7 +35,7 @@ def read_yaml(
     """
     try:
         # compose() keeps one parser per YAML instance: not shared, so that loading may be parallel
-        node = YAML(typ="safe").compose(text)
+        node = YAML(typ="safe", plug_ins=[]).compose(text)
     except MarkedYAMLError as error:
         problems.append(_syntax(error, shown))
         return None
@@ -62,7 +62,7 @@ class _Reader:
         self._problems = problems
         self._store = store
         self._files = files
-        self._scalars = YAML(typ="safe").constructor
+        self._scalars = YAML(typ="safe", plug_ins=[]).constructor
         self._depth = 0
 
     def tree(self, node: Node, key: Where | None = None) -> Tree:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .. import registry
-from ..config.guests import made_from
 from ..errors import HostError
 from ..resource import Kind, Ref
 from .classify import why
@@ -76,10 +75,8 @@ class Sightings:
 
     def _inherited(self) -> Iterator[Ref]:
         """What guests took over, with its marks, from the layers that they are cloned from."""
-        resources = self._site.resources
         for host in self._site.guests:
-            layers = made_from(host, self._site.guests, resources)
-            for ref in (ref for ref in resources if ref.host in layers):
+            for ref in (ref for layer in self._site.made_from(host) for ref in self._site.of_host(layer)):
                 yield Ref(host, ref.kind, host if registry.kind(ref.kind).singleton else ref.name)
 
     def _owning(self, hosts: Collection[str]) -> Iterator[tuple[str, str, Owned]]:

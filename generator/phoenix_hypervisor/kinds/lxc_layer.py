@@ -23,6 +23,11 @@ class LxcLayer(Kind):
     mode: Literal["snapshot", "template"] = "snapshot"
 
     @property
+    def layer(self) -> str:
+        """How the seal is made."""
+        return self.mode
+
+    @property
     def guest(self) -> GuestFacts:
         """What the files say of the container."""
         alone = GuestFacts(f"CT{self.name}", self.name, "", self.mode, "")
