@@ -66,11 +66,11 @@ def test_lets_in_and_keeps_out(host, firewall_cluster):
 
 
 def seen(host, firewall_cluster):
-    """Whose file it is, the proof, and what to simulate when it is there."""
+    """Whose file it is, the proof, what to simulate when it is there, and all files as they are."""
     found = _files(host)
     ours = sight.ours(found, fw.CLUSTER, firewall_cluster.own_mark)
     probes = sight.probes(found, firewall_cluster.management)
-    return sight.Sight(ours, _proof(host, firewall_cluster), probes)
+    return sight.Sight(ours, _proof(host, firewall_cluster), probes, found, _daemon(host).local_network)
 
 
 def owned(host):

@@ -6,14 +6,27 @@ from phoenix_hypervisor.dialects import firewall_fw as fw
 from phoenix_hypervisor.firewall import sight
 
 CONNECT = """\
-timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' %s %s 2>/dev/null
+set -- %s %s %s %s
+into() { # NAME: what brings a command into a guest's network
+    pid=$(lxc-info -n "$1" -p -H 2>/dev/null) && [ -n "$pid" ] && echo "nsenter --net --target=$pid --"
+}
+inside=
+[ "$1" = - ] || inside=$(into "$1") || { echo absent; exit 0; }
+$inside timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>/dev/null
 case $? in
     0) echo open ;;
-    124) ip neigh show %s | grep -Eq 'FAILED|INCOMPLETE' && echo absent || echo silence ;;
+    124)
+        listening=$(printf ':%%04X .* 0A ' "$3")
+        if $inside ip neigh show "$2" | grep -Eq 'FAILED|INCOMPLETE'; then echo absent
+        elif there=$(into "$4") && $there cat /proc/net/tcp /proc/net/tcp6 | grep -q "$listening"
+        then echo silence
+        else echo nobody
+        fi ;;
     *) echo refused ;;
 esac
 """
-"""Neighbours are asked below the firewall: an address that nobody has is not one that is kept from us."""
+"""Neighbours are asked below the firewall: an address that nobody has is not one that is kept from us. Where
+nobody listens, the kernel's answer may get lost between a guest's two bridges: that is no proof either."""
 
 
 def test_present(host, firewall_guest):
@@ -53,25 +66,27 @@ def test_filtered(host, firewall_guest):
 
 @pytest.mark.probe
 def test_lets_in_and_keeps_out(host, firewall_guest):
-    """Proxmox has rules for it; and from the node, a port answers or is silent as they say."""
+    """Proxmox has rules for it; and a port answers or is silent as they say: to its node, to other guests."""
     if not firewall_guest.enable:
         pytest.skip("its firewall is declared off")
     compiled = f"create veth{firewall_guest.name}i" in host.run_expect([0], "pve-firewall compile").stdout
     answers = {"compiled": "yes" if compiled else "no"}
     wanted = {"compiled": "yes"}
-    for address, port, expected in sight.tries(_files(host), firewall_guest, host.backend.get_hostname()):
-        said = host.run_expect([0], CONNECT, address, port, address).stdout.strip()
+    for one in sight.tries(_files(host), firewall_guest, host.backend.get_hostname()):
+        said = host.run_expect([0], CONNECT, *one.words, firewall_guest.name).stdout.strip()
         if said in ("open", "silence"):
-            answers[f"{address} {port}"] = sight.LET_IN if said == "open" else sight.KEPT_OUT
-            wanted[f"{address} {port}"] = expected
+            where = "" if one.origin == sight.HERE else f" from {one.origin}"
+            answers[f"{one.address} {one.port}{where}"] = sight.LET_IN if said == "open" else sight.KEPT_OUT
+            wanted[f"{one.address} {one.port}{where}"] = one.expected
     assert answers == wanted
 
 
 def seen(host, firewall_guest):
-    """Whose file it is."""
-    return sight.Sight(
-        sight.ours(_files(host), firewall_guest.file, firewall_guest.own_mark), sight.Proof(), ()
-    )
+    """Whose file it is, all files as they are, and whether they apply to the guest."""
+    found = _files(host)
+    ours = sight.ours(found, firewall_guest.file, firewall_guest.own_mark)
+    links = _interfaces(host, firewall_guest)
+    return sight.Sight(ours, sight.Proof(), (), found, filtered=any(links.values()) if links else None)
 
 
 def owned(host):
@@ -82,10 +97,14 @@ def owned(host):
 
 
 def _filtered(host, firewall_guest):
-    found = sight.interfaces(host.run_expect([0], sight.INTERFACES).stdout, firewall_guest.name)
+    found = _interfaces(host, firewall_guest)
     if any(found.values()) or not firewall_guest.enable:
         return ""
     return f"none of its interfaces ({', '.join(found) or 'it has none'}) is under the firewall"
+
+
+def _interfaces(host, firewall_guest):
+    return sight.interfaces(host.run_expect([0], sight.INTERFACES).stdout, firewall_guest.name)
 
 
 def _files(host):

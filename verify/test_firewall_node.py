@@ -64,11 +64,12 @@ def test_lets_in_and_keeps_out(host, firewall_node):
 
 
 def seen(host, firewall_node):
-    """Whose file it is, the proof, and what to simulate when it is there."""
+    """Whose file it is, the proof, what to simulate when it is there, and all files as they are."""
     found = _files(host)
     ours = sight.ours(found, sight.NODE_FILE, firewall_node.own_mark)
     cluster = found.firewall(fw.CLUSTER) or fw.Firewall()
-    return sight.Sight(ours, _proof(host, firewall_node), sight.probes(found, sight.managed(cluster)))
+    probes = sight.probes(found, sight.managed(cluster))
+    return sight.Sight(ours, _proof(host, firewall_node), probes, found, _daemon(host).local_network)
 
 
 def owned(host):

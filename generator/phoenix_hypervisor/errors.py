@@ -13,7 +13,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     """Something failed: a check, a step, or bad input."""
     PENDING = 2
-    """Changes are pending (`plan`, `render --check`)."""
+    """Changes are pending (`plan`, `render --check`); after an `apply`, only reboots."""
     UNKNOWN = 3
     """We could not tell: a node did not answer, a tool was missing, a check broke."""
     USAGE = 64

@@ -1,7 +1,7 @@
 """Field types that several kinds share. Each keeps one canonical spelling of a value."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -30,16 +30,24 @@ def _mode(value: object) -> object:
     return value.lstrip("0").rjust(3, "0")
 
 
-Size = Annotated[int, BeforeValidator(sizes.parse)]
+_Written = int | Annotated[str, Field(pattern=sizes.WRITTEN)]
+Size = Annotated[int, BeforeValidator(sizes.parse, json_schema_input_type=_Written)]
 """A size in bytes; written `1M`, `1.5G`, `800G`; units are powers of 1024, as ZFS has them."""
 
-OnOff = Annotated[str, BeforeValidator(_on_off), Field(pattern="^(on|off)$")]
+OnOff = Annotated[
+    str,
+    BeforeValidator(_on_off, json_schema_input_type=Literal["on", "off", True, False]),
+    Field(pattern="^(on|off)$"),
+]
 """A ZFS switch: `on` or `off` (true and false are understood)."""
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 """An absolute path on the host, in its one spelling."""
 
-Mode = Annotated[str, BeforeValidator(_mode)]
+Mode = Annotated[
+    str,
+    BeforeValidator(_mode, json_schema_input_type=Annotated[str, Field(pattern=f"^{_OCTAL.pattern}$")]),
+]
 """An octal mode as text without leading zeros: `750`."""
 
 Account = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]

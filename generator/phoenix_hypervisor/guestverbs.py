@@ -114,6 +114,13 @@ class GuestVerbs(Protocol):
     def recreate(self, guest: Kind, sight: Sight) -> Does:
         """Yield what takes it away but for its data and its settings. To make it again is what apply does."""
 
+    def restore(self, guest: Kind, archive: str, vmid: str, storage: str, *, start: bool) -> Does:
+        """Yield what makes another guest with a free number from a backup of this one, to look into.
+
+        It is cut off from networks and from folders and devices of the node, and starts only if wanted.
+        Without a storage, its files go where those of this guest should be.
+        """
+
     def journal(self, lines: int, place: str | None) -> str:
         """Return shell for inside that prints the last lines of its journal, or all after a place in it.
 

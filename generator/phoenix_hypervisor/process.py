@@ -4,6 +4,7 @@ A `Child` is a process we talk to over its stdin, stdout and stderr for as long 
 starts one, feeds it, and waits for its end.
 """
 
+import contextlib
 import os
 import selectors
 import signal
@@ -151,6 +152,11 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             self._process.kill()
+
+    def interrupt(self) -> None:
+        """Ask it to stop, as Ctrl-C does; may be called from any thread."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGINT)
 
     def end(self) -> None:
         """End the whole process group now and leave nothing of it behind."""

@@ -108,6 +108,8 @@ class Step:
     """What it prints is the value of this secret: kept in the store, and shown to nobody."""
     check: str = ""
     """For a push: shell that must succeed for the new content, which lies at `$candidate`."""
+    because: str = ""
+    """Of a reboot: what it is needed for, in words."""
     pending: str = ""
     """For a push: the unit that must be reloaded after it. Noted on the host before the file is there
     and forgotten by `reload`, so a run cut between the two is noticed by the next."""
@@ -134,6 +136,12 @@ def reload(unit: str) -> Step:
     return Step(
         f"systemctl reload-or-restart {unit}", argv=("sh", "-c", act), effect=Effect.RELOAD, once=True
     )
+
+
+def reboot(reason: str) -> Step:
+    """Return the step that restarts the node, with `apply --reboot` only: for when all files are right."""
+    argv = ("systemctl", "reboot")
+    return Step("systemctl reboot", argv, effect=Effect.REBOOT, once=True, because=reason)
 
 
 def made(kind: str, name: str) -> str:
@@ -188,6 +196,10 @@ CREATE = Change({"present": Difference(False, True)})
 """The change of a thing that is missing."""
 REMOVE = Change({"present": Difference(True, False)})
 """The change of a thing that is there and should not be."""
+
+
+EVERY = "*"
+"""The key of a want that takes all facts of its topic."""
 
 
 class Offer(NamedTuple):

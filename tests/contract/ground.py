@@ -76,6 +76,8 @@ class Run(NamedTuple):
     """The commands that may have changed the node."""
     shown: str
     """All that a person or a program gets to read of it."""
+    trips: int
+    """Round trips to the node until there was a plan."""
 
     @property
     def code(self) -> ExitCode:
@@ -139,18 +141,19 @@ class Scene:
         """Plan what is declared, and carry it out if wanted, as `phoenix plan` and `phoenix apply` do."""
         site = load(self.folder, Keeping(self.folder))
         opened = OpenSite(site, Fleet(site.inventory, self.folder, guests=site.guests.values()))
-        consent, before = Consent(prune, frozenset(destroy)), len(self.node.actions())
+        consent, before = Consent(prune, frozenset(destroy), apply), len(self.node.actions())
         outcome = None
         try:
             seen = inspect(opened, opened.scope(()), probes=apply, orphans=True)
             looks, orphans = seen.looks(), seen.orphans()
-            plan = build(site, looks, orphans, consent)
+            plan, trips = build(site, looks, orphans, consent), opened.fleet.trips()[HOST]
             if apply and plan.pending:
                 outcome = Engine(opened, plan, looks, consent, lambda *_: None).run()
         finally:
             opened.fleet.close()
         acts = [act["command"] for act in self.node.actions()[before:]]
-        return Run(plan, seen.findings, orphans, outcome, acts, _shown(site, plan, looks, outcome))
+        shown = _shown(site, plan, looks, outcome)
+        return Run(plan, seen.findings, orphans, outcome, acts, shown, trips)
 
 
 def _shown(site: Site, plan: Plan, looks: Mapping[Ref, Look], outcome: Outcome | None) -> str:

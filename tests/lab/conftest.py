@@ -1,7 +1,7 @@
 """Fresh and converged lab sites, made once a session and copied for each test in milliseconds.
 
-`fresh` and `converged` are the reference site's node without its guests: what most tests are about, and
-what is looked at in a quarter of the time. `whole` and `whole_converged` are the site as it is.
+`fresh` and `converged` are the storage and the shares of the reference site's node: what most tests are
+about, and what is looked at in a fraction of the time. `whole` and `whole_converged` are the site as it is.
 """
 
 import json
@@ -15,32 +15,35 @@ from tests.lab.small import SmallSite
 
 from phoenix_hypervisor.errors import PhoenixError
 
-ABOUT_GUESTS = ("ct_template", "shared_volume")
+STORAGE = ("profiles", "hardware", "zfs_pool", "zfs_dataset", "zfs_arc", "pve_storage")
+SHARES = ("nfs_export", "samba_share", "samba_user")
+SECRETS = ("samba/heads", "unix/admin")
 FOR_GUESTS = "shared-prod-data-volumes"
 
 
-def _without_guests(folder: Path) -> None:
-    """Take the guests out of a copy of the reference site, and what its node has only for them."""
+def _storage_alone(folder: Path) -> None:
+    """Leave of a copy of the reference site only its node's storage and shares."""
     shutil.rmtree(folder / "configs/guests")
-    node = folder / "configs/nodes/phoenix.yaml"
-    sections = re.split(r"^(?=\w)", node.read_text(), flags=re.MULTILINE)
-    text = "".join(text for text in sections if text.partition(":")[0] not in ABOUT_GUESTS)
-    node.write_text("".join(line for line in text.splitlines(keepends=True) if FOR_GUESTS not in line))
-    named = re.findall(r"^profiles: \[(.*)\]", node.read_text(), re.MULTILINE)[0].split(", ")
-    for profile in (folder / "configs/profiles").iterdir():
-        if profile.stem not in named:
-            profile.unlink()
+    kept = {"phoenix", "aiml-storage"}
+    for file in [*folder.glob("configs/nodes/*.yaml"), *folder.glob("configs/profiles/*.yaml")]:
+        if file.stem not in kept:
+            file.unlink()
+            continue
+        sections = re.split(r"^(?=\w)", file.read_text(), flags=re.MULTILINE)
+        text = "".join(text for text in sections if text.partition(":")[0] in (*STORAGE, *SHARES))
+        text = re.sub(r"^profiles: .*", "profiles: [aiml-storage]", text)
+        file.write_text("".join(line for line in text.splitlines(keepends=True) if FOR_GUESTS not in line))
 
 
-def _made(folder: Path, *, guests: bool) -> LabSite:
+def _made(folder: Path, *, whole: bool) -> LabSite:
     for part in ("configs", "inventory"):
         shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("*.age"))
-    if not guests:
-        _without_guests(folder)
+    if not whole:
+        _storage_alone(folder)
     site = LabSite(folder)
     for arguments, stdin in (
         (("secrets", "init"), b""),
-        (("secrets", "set", "samba/heads"), PASSWORD.encode()),
+        *((("secrets", "set", name), PASSWORD.encode()) for name in SECRETS),
         (("lab", "up"), b""),
     ):
         ran = site.run(*arguments, stdin=stdin)
@@ -61,7 +64,7 @@ def _converge(site: LabSite) -> LabSite:
 
 @pytest.fixture(scope="session")
 def _fresh_once(tmp_path_factory):
-    return _made(tmp_path_factory.mktemp("lab") / "fresh", guests=False)
+    return _made(tmp_path_factory.mktemp("lab") / "fresh", whole=False)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +74,7 @@ def _converged_once(_fresh_once, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def _whole_once(tmp_path_factory):
-    return _made(tmp_path_factory.mktemp("lab") / "whole", guests=True)
+    return _made(tmp_path_factory.mktemp("lab") / "whole", whole=True)
 
 
 @pytest.fixture(scope="session")
@@ -99,13 +102,13 @@ def whole_converged(_whole_converged_once, tmp_path):
 
 @pytest.fixture
 def fresh(_fresh_once, tmp_path):
-    """The reference site's node without guests, on which nothing has been done yet."""
+    """The reference site's node with its storage and shares declared, on which nothing has been done yet."""
     return _fresh_once.copy(tmp_path / "site")
 
 
 @pytest.fixture
 def converged(_converged_once, tmp_path):
-    """The reference site's node without guests, as declared."""
+    """The reference site's node with its storage and shares declared, and as declared."""
     return _converged_once.copy(tmp_path / "site")
 
 

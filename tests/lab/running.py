@@ -58,10 +58,12 @@ class Run(NamedTuple):
 class Started:
     """A run that may still be going on."""
 
-    def __init__(self, arguments, cwd, stdin):
+    def __init__(self, arguments, cwd, stdin=b"", packages=""):
+        """`packages` is a folder with further installed packages."""
         self._said = Path(tempfile.mkdtemp(prefix="phoenix-run-"))
         (self._said / "in").write_bytes(stdin)
-        self._process = _context.Process(target=_child, args=(list(arguments), str(cwd), str(self._said)))
+        told = (list(arguments), str(cwd), str(self._said), packages)
+        self._process = _context.Process(target=_child, args=told)
         self._process.start()
 
     @property
@@ -94,7 +96,7 @@ class Started:
         return Run(status, out, err)
 
 
-def _child(arguments, cwd, said):
+def _child(arguments, cwd, said, packages):
     for descriptor, name in enumerate(("in", "out", "err")):
         flags = os.O_RDONLY if name == "in" else os.O_WRONLY | os.O_CREAT
         os.dup2(os.open(f"{said}/{name}", flags, 0o600), descriptor)
@@ -103,6 +105,7 @@ def _child(arguments, cwd, said):
     os.chdir(cwd)
     for name in [name for name in os.environ if name.startswith(("PYTEST_", "PHOENIX_"))]:
         del os.environ[name]
+    sys.path[:0] = [packages] if packages else []
     from phoenix_hypervisor import cli
 
     sys.exit(int(cli.run(arguments)))

@@ -59,7 +59,7 @@ REPAIRED = {
         {
             "zfs_arc:phoenix": {
                 "boot_zfs_arc_max": ("1073741824", "34359738368"),
-                "initramfs_older_than_the_limit": (["/boot/initrd.img-6.8.12-lab"], []),
+                "initramfs_older_than_the_limit": (["/boot/initrd.img-6.14.11-4-pve"], []),
             }
         },
         ["push /etc/modprobe.d/zz-phoenix-zfs_arc.conf", "update-initramfs -u -k all"],

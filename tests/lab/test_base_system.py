@@ -11,7 +11,7 @@ from phoenix_hypervisor.render import Renderer
 from phoenix_hypervisor.resource import Ref
 
 SOURCES = "/etc/apt/sources.list.d"
-OWN = {"uris": ["https://packages.example.org/debian"], "suites": ["bookworm"], "components": ["main"]}
+OWN = {"uris": ["https://packages.example.org/debian"], "suites": ["trixie"], "components": ["main"]}
 HOLD = (
     "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); "
     "print('held', flush=True); input()"
@@ -220,10 +220,11 @@ def test_a_keyring_with_another_digest_is_not_trusted(scene):
 
 
 def test_what_somebody_else_names_already_is_reported(scene):
-    declared = {**OWN, "uris": ["http://deb.debian.org/debian/"]}
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    declared = {**OWN, "uris": ["http://deb.debian.org/debian/"], "signed_by": keyring}
     run = applied(scene, {"apt_repository": {"x": declared}})
     assert (run.code, run.acts) == (ExitCode.FAILED, [])
-    assert "/etc/apt/sources.list (http://deb.debian.org/debian/ bookworm)" in run.shown
+    assert "debian.sources (http://deb.debian.org/debian/ trixie)" in run.shown
     good(scene, {"apt_repository": {"x": {**declared, "components": ["non-free"]}}})
 
 
@@ -266,13 +267,13 @@ def test_what_was_switched_off_is_put_back_as_it_was(scene, name):
         line for line in off.splitlines() if line.startswith("#") and not line.startswith(("# deb", "#  "))
     ]
     # APT agrees: what is left needs no subscription
-    on_node(scene, f"rm {SOURCES}/pve-enterprise.list {SOURCES}/ceph.list; apt-get update")
+    on_node(scene, f"rm {SOURCES}/pve-enterprise.sources {SOURCES}/ceph.sources; apt-get update")
     good(scene, {}, prune=True)
     assert text(scene, path) == THEIRS[name]
 
 
 def test_what_somebody_changed_since_is_left_as_it_is(scene):
-    path = f"{SOURCES}/pve-enterprise.list"
+    path = f"{SOURCES}/pve-enterprise.sources"
     good(scene, {"apt_repository": {"enterprise": {"file": path, "enabled": False}}})
     write(scene, path, "# mine now\n")
     good(scene, {}, prune=True)

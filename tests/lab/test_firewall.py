@@ -126,9 +126,12 @@ def test_one_changed_rule_is_one_push_and_one_reload(scene):
     scene.declare(MANAGED)
     scene.run(apply=True)
     scene.declare({"firewall_cluster": {**MANAGED["firewall_cluster"], "rules": [{"macro": "Ping"}]}})
+    on_node(scene, "sed -i '2i echo \"$*\" >>/root/calls' /usr/local/sbin/systemctl")
     run = scene.run(apply=True)
     acts = [act.splitlines()[-1] for act in run.acts]
     assert (run.code, len(acts)) == (ExitCode.OK, 4)
+    assert on_node(scene, "grep -E 'reload|restart|start' /root/calls") == "reload-or-restart pve-firewall\n"
+    assert run.trips <= 8
     put = "sh /var/lib/phoenix/scripts/firewall_cluster/put.sh"
     assert [act.split(" /etc/")[0] for act in acts[1:]] == [f"{put} arm", f"{put} put", f"{put} disarm"]
     assert "IN Ping(ACCEPT)\n" in text_of(scene)

@@ -1,4 +1,4 @@
-"""The stand-ins for APT, dpkg, sysctl, logrotate and the clock: as Debian 12's own tools say it."""
+"""The stand-ins for APT, dpkg, sysctl, logrotate and the clock: as Debian 13's own tools say it."""
 
 import json
 import re
@@ -107,7 +107,7 @@ def test_a_refusal_is_the_real_tool_s(what: str, node: Node) -> None:
 
 
 UNKNOWN = [
-    ("apt-get", "dist-upgrade"),
+    ("apt-get", "autoremove"),
     ("apt-get", "-o", "Acquire::http::Proxy=x", "update"),
     ("apt-get", "--purge", "remove", "x"),
     ("apt-mark", "auto", "x"),
@@ -133,7 +133,7 @@ def test_what_is_not_simulated_is_loud(argv: tuple[str, ...], node: Node) -> Non
 
 
 def test_the_list_of_packages_is_shown_in_any_format(node: Node) -> None:
-    assert node.good("dpkg-query", "-W", "-f", r"${Package}=${Version}\n", "ap*") == "apt=2.6.1\n"
+    assert node.good("dpkg-query", "-W", "-f", r"${Package}=${Version}\n", "ap*") == "apt=3.0.3\n"
     form = r"${db:Status-Abbrev}\t${db:Status-Status} ${db:Status-Want}\n"
     assert node.good("dpkg-query", "-W", "-f", form, "apt") == "ii \tinstalled install\n"
     node.good("apt-mark", "hold", "apt")
@@ -151,19 +151,19 @@ def test_a_hold_is_set_and_taken_once(node: Node) -> None:
 def test_an_update_without_a_subscription_fails_and_reads_the_others(node: Node) -> None:
     said = node.run("apt-get", "update")
     assert said.status == 100
-    assert "Hit:1 http://deb.debian.org/debian bookworm InRelease\n" in said.out
+    assert " http://deb.debian.org/debian trixie InRelease\n" in said.out
     assert (
-        "E: The repository 'https://enterprise.proxmox.com/debian/pve bookworm InRelease' is not signed.\n"
+        "E: The repository 'https://enterprise.proxmox.com/debian/pve trixie InRelease' is not signed.\n"
         in said.err
     )
     assert "htop" in node.good("apt-get", "-s", "install", "htop")
 
 
 def test_a_host_that_does_not_resolve_is_a_warning_unless_it_is_not_to_be(node: Node) -> None:
-    node.write("/parts/x.list", "deb http://nosuch.invalid/debian bookworm main\n")
+    node.write("/parts/x.list", "deb http://nosuch.invalid/debian trixie main\n")
     alone = ("-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts=/parts")
     expected = (
-        "{0}: Failed to fetch http://nosuch.invalid/debian/dists/bookworm/InRelease  "
+        "{0}: Failed to fetch http://nosuch.invalid/debian/dists/trixie/InRelease  "
         "Could not resolve 'nosuch.invalid'\n"
         "{0}: Some index files failed to download. They have been ignored, or old ones used instead.\n"
     )
@@ -192,25 +192,24 @@ def test_a_file_that_apt_cannot_read_stops_everything(node: Node, name: str, tex
 def test_two_files_that_want_different_keys_stop_everything(node: Node) -> None:
     node.write(
         "/etc/apt/sources.list.d/x.sources",
-        "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: x\n"
-        "Signed-By: /k.gpg\n",
+        "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\nComponents: x\nSigned-By: /k.gpg\n",
     )
     said = node.run("apt-get", "update")
     assert said.status == 100
     assert said.err.startswith(
         "E: Conflicting values set for option Signed-By regarding source "
-        "http://deb.debian.org/debian/ bookworm:"
+        "http://deb.debian.org/debian/ trixie:"
     )
 
 
 def test_an_update_of_one_repository_keeps_the_other_lists(node: Node) -> None:
     node.run("apt-get", "update")
-    node.write("/parts/x.list", "deb http://mirror.example.org/debian bookworm main\n")
+    node.write("/parts/x.list", "deb http://mirror.example.org/debian trixie main\n")
     alone = ("-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts=/parts")
     before = {path.name for path in (node.root / "var/lib/apt/lists").iterdir()}
     node.good("apt-get", "update", *alone, "-o", "APT::Get::List-Cleanup=0")
     after = {path.name for path in (node.root / "var/lib/apt/lists").iterdir()}
-    assert after - before == {"mirror.example.org_debian_dists_bookworm_main_binary-amd64_Packages"}
+    assert after - before == {"mirror.example.org_debian_dists_trixie_main_binary-amd64_Packages"}
     assert before <= after
     node.good("apt-get", "update", *alone)
     assert {path.name for path in (node.root / "var/lib/apt/lists").iterdir()} == after - before | {"lock"}

@@ -52,6 +52,7 @@ def reference(tmp_path, shell):
     for command in (
         "phoenix secrets init",
         "phoenix secrets set samba/heads --generate",
+        "phoenix secrets set unix/admin --generate",
         "phoenix lab up",
         "phoenix apply --yes",
     ):

@@ -10,7 +10,7 @@ from pathlib import Path
 from phoenix_hypervisor.lab.node import Disk
 
 from . import base, template
-from .hub import MARK, NETWORK, Hub, until
+from .hub import MARK, NETWORK, Hub, checked, until
 from .nodes import COMMON, Node, lay_common
 from .site import DISK_BYTES, Result, Site
 
@@ -61,7 +61,7 @@ class Cluster:
 
     def let_go(self) -> None:
         """End all waiting of `hold`, take the hooks back and wait until no shell of a dead run is left."""
-        (self._shared / "go").touch()
+        self.go_on()
         for node in self:
             node.after_all()
             until(
@@ -70,6 +70,14 @@ class Cluster:
             )
         for path in self._shared.iterdir():
             path.unlink()
+
+    def go_on(self) -> None:
+        """End all waiting of `hold`."""
+        (self._shared / "go").touch()
+
+    def near(self, script: str) -> str:
+        """Run a script on this machine, in the nodes' network; what it said."""
+        return checked(self._hub.network("sh", "-euc", script))
 
     def hold(self, name: str, tool: str, verb: str) -> None:
         """Let a tool on a node wait until `let_go`."""

@@ -10,13 +10,16 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 from phoenix_hypervisor.lab import node as lab
 from phoenix_hypervisor.lab import skeleton
 
-from .boot import DEVICES, DISKS, INTERFACES, UNITS
+from . import packet_filter
+from .boot import DEVICES, DISKS, INTERFACES, LINKS, UNITS
 from .hub import (
     FOLDER,
     MARK,
@@ -34,6 +37,8 @@ from .hub import (
 COMMON = f"{FOLDER}/common"
 STANDINS = "/usr/local/lib/phoenix-lab"
 STAND_IN_FOR = ("zpool", "zfs", "pvesm", "lsblk", "update-initramfs", "pct", "pveam")
+REBOOTS = 133
+"""How systemd-nspawn ends when the node inside wants to be started again."""
 BOOTED = ("running", "degraded", "maintenance")
 HOOK = "# the tests wait here"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -203,6 +208,20 @@ class Node:
         if self._process is not None:
             self._process.wait(60)
 
+    @contextmanager
+    def power(self) -> Iterator[None]:
+        """Be the machine around it: a node that ends because it reboots is started again."""
+        ending = Thread(target=self._start_again, name=f"power of {self.name}")
+        ending.start()
+        yield
+        ending.join()
+
+    def _start_again(self) -> None:
+        assert self._process is not None
+        if self._process.wait(120) == REBOOTS:
+            self.start()
+            self.wait()
+
     def unplug(self) -> None:
         """Cut the network: nothing arrives any more, and nobody is told."""
         self._hub.run(f"ip link set {self._link} down")
@@ -265,6 +284,9 @@ def lay_common(hub: Hub, authorized_key: str) -> None:
         if "@" not in name:
             (wants / name).symlink_to(f"../{name}")
     write(common / "usr/local/lib/phoenix-lab.sh", DEVICES, 0o755)
+    write(common / "usr/share/lxc/lxcnetaddbr", LINKS, 0o755)
+    write(common / packet_filter.PLACE[1:], Path(packet_filter.__file__).read_text())
+    write(common / "usr/local/sbin/pve-firewall", packet_filter.TOOL, 0o755)
     write(common / "root/.ssh/authorized_keys", authorized_key, 0o600)
     for path in (common / "root", common / "root/.ssh"):
         path.chmod(0o700)

@@ -145,7 +145,10 @@ class Site:
 
     def argv(self, *words: str) -> list[str]:
         """Return the argv of a verb, run by a process that sees the nodes' network alone."""
-        main = "from phoenix_hypervisor.cli import main; main()"
+        packages = str(self.folder / "packages")  # kinds of a test's own
+        main = (
+            f"import sys; sys.path.insert(0, {packages!r}); from phoenix_hypervisor.cli import main; main()"
+        )
         return self._hub.network(sys.executable, "-c", main, "--site", str(self.folder), *words)
 
     @property

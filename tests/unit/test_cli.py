@@ -203,7 +203,13 @@ def test_init_makes_a_site_that_validates_and_renders(tmp_path: Path, capsys: Ca
     assert (status, err) == (0, "next: phoenix validate; phoenix lab up; phoenix plan; phoenix apply\n")
     assert out.splitlines() == [
         str(tmp_path / "new" / name)
-        for name in ("configs/site.yaml", "configs/nodes/pve.yaml", "inventory/hosts.yaml", ".gitignore")
+        for name in (
+            "configs/site.yaml",
+            "configs/nodes/pve.yaml",
+            "inventory/hosts.yaml",
+            ".gitignore",
+            "configs/.schema",
+        )
     ]
     assert (
         call(capsys, "--site", tmp_path / "new", "validate")[2]

@@ -91,6 +91,43 @@ def test_hosts_answer_and_trips_are_counted(tmp_path: Path) -> None:
     hosts.close()
 
 
+def test_a_node_that_was_left_is_reached_anew_with_its_lock_and_its_trips_are_kept(tmp_path: Path) -> None:
+    hosts = fleet(tmp_path, MANY_HOSTS)
+    lock = str(tmp_path / "lock")
+    assert hosts.lock(["n0"], lock, "me") == {}
+    shell = hosts.ask({"n0": [Question("echo $$")]})["n0"][0].stdout
+    trips = hosts.trips()["n0"]
+
+    hosts.leave("n0")
+
+    assert (hosts.trips()["n0"], hosts.lost) == (trips, {})
+    with hosts.afresh("n0") as other:  # the lock went with the shell
+        assert other.lock(lock, "somebody") is None
+        assert hosts.come_back("n0") == "somebody"
+    hosts.leave("n0")
+    assert hosts.come_back("n0") is None  # it is no longer ours to take
+    assert hosts.ask({"n0": [Question("echo $$")]})["n0"][0].stdout != shell
+    assert hosts.trips()["n0"] > trips
+    hosts.close()
+
+
+def test_coming_back_takes_the_lock_again(tmp_path: Path) -> None:
+    hosts = fleet(tmp_path, MANY_HOSTS)
+    lock = str(tmp_path / "lock")
+    hosts.lock(["n0"], lock, "me")
+    hosts.leave("n0")
+    assert hosts.come_back("n0") is None
+    with hosts.afresh("n0") as other:
+        assert other.lock(lock, "somebody") == "me"
+    hosts.close()
+
+
+def test_the_time_a_reboot_may_take_is_a_setting_of_the_inventory(tmp_path: Path) -> None:
+    files = {HOSTS: "pve: {data: {reboot_seconds: 42}}\nother: {}\n"}
+    hosts = fleet(tmp_path, files)
+    assert [hosts.address(name).reboot_seconds for name in ("pve", "other")] == [42, 600]
+
+
 def test_many_questions_to_one_host_go_through_several_shells_and_come_back_in_order(tmp_path: Path) -> None:
     hosts = fleet(tmp_path, MANY_HOSTS)
     count = MANY * ASKING + 7

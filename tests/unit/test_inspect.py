@@ -13,6 +13,7 @@ from tests.unit.site_files import HOSTS, NODE, loaded
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.errors import CheckError, GuestDownError, HostError
+from phoenix_hypervisor.inspect.boots import ASKED
 from phoenix_hypervisor.inspect.inspector import Inspector
 from phoenix_hypervisor.inspect.looks import Finding, Look, Status, Verdict, looks
 from phoenix_hypervisor.inspect.opening import OpenSite
@@ -447,7 +448,7 @@ def test_what_we_made_and_is_declared_no_longer_is_an_orphan(tmp_path: Path) -> 
     checks = {"samba_user": owned("set(host.run_expect([0], 'notes').stdout.split())")}
     trial = Trial(tmp_path, checks, {"notes": "heads tails"}, orphans=True)
     assert trial.seen.orphans() == [Ref("pve", "samba_user", "tails")]
-    assert trial.fleet.asked == [("pve", ["notes"])]
+    assert trial.fleet.asked == [("pve", [ASKED, "notes"])]
 
 
 def test_a_host_without_the_tool_has_no_orphans(tmp_path: Path) -> None:

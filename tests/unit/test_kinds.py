@@ -94,6 +94,10 @@ REMOVALS = {
             "firewall_guest:950 [reload] (holds firewall)"
         )
     ],
+    ("backup_job", "nightly"): [
+        "pvesh delete /cluster/backup/nightly",
+        "rm -f /var/lib/phoenix/made/backup_job/nightly",
+    ],
     ("apt_package", "jq"): [
         "run /var/lib/phoenix/scripts/apt_package/remove.sh jq /var/lib/phoenix/made/apt_package/jq"
     ],
@@ -112,7 +116,18 @@ REMOVALS = {
         "rm -f /etc/modules-load.d/phoenix-kvm.conf /etc/modprobe.d/zz-phoenix-module-kvm.conf",
         "update-initramfs -u -k all (once)",
     ],
+    ("kernel_cmdline", "iommu"): ["run /var/lib/phoenix/scripts/kernel_cmdline/words.sh remove iommu"],
+    ("vfio_device", "0000:10:00.0"): [
+        (
+            "sh -c 'systemctl disable phoenix-vfio-0000.10.00.0.service && "
+            "rm -f /etc/systemd/system/phoenix-vfio-0000.10.00.0.service && systemctl daemon-reload'"
+        )
+    ],
     ("logrotate", "x"): ["rm -f /etc/logrotate.d/phoenix-x"],
+    ("network_interface", "vmbr0.20"): [
+        "run /var/lib/phoenix/scripts/network_interface/put.sh remove vmbr0.20 (holds network)",
+        "run /var/lib/phoenix/scripts/network_interface/put.sh load [reload] (once) (holds network)",
+    ],
     ("ntp", "pve"): [
         (
             "sh -ec '[ ! -e /etc/chrony/sources.d/phoenix.sources ] || "
@@ -126,6 +141,9 @@ REMOVALS = {
         "rm -f /etc/sysctl.d/zz-phoenix-net.ipv4.conf.eth0%1.rp_filter.conf"
     ],
     ("timezone", "pve"): ["run /var/lib/phoenix/scripts/timezone/put-back.sh"],
+    ("nvidia_driver", "pve"): [
+        ("run /var/lib/phoenix/scripts/nvidia_driver/remove.sh /var/lib/phoenix/made/nvidia_driver/driver")
+    ],
     ("nfs_export", "/tank/a b"): [
         "rm -f /etc/exports.d/phoenix-tank.a%20b.exports",
         "exportfs -ra [reload] (once)",
@@ -298,6 +316,30 @@ RELATIONS = [
         ["account heads exactly, if there", "account root exactly, if there", "path /etc/x, if there"],
     ),
     ("zfs_arc", "pve", {"max": "4G"}, [], [], []),
+    (
+        "nvidia_driver",
+        "pve",
+        {"version": "580.76.05", "sha256": "a" * 64, "url": "file:///srv/x.run"},
+        [],
+        ["nvidia_driver version"],
+        ["gpu * exactly, if there", "file /srv/x.run exactly, if there"],
+    ),
+    (
+        "backup_job",
+        "nightly",
+        {"schedule": "daily", "storage": "dump", "guests": ["embed", "chat"]},
+        [],
+        ["backup_job nightly"],
+        ["storage dump exactly, if there", "guest chat exactly", "guest embed exactly"],
+    ),
+    (
+        "backup_job",
+        "nightly",
+        {"schedule": "daily", "storage": "dump", "guests": "all", "exclude": ["chat"]},
+        [],
+        ["backup_job nightly"],
+        ["storage dump exactly, if there", "guest chat exactly"],
+    ),
     ("apt_package", "jq", {"repository": "x"}, ["apt_repository:x"], ["package jq"], []),
     (
         "apt_repository",
@@ -308,7 +350,26 @@ RELATIONS = [
         ["file /k.gpg exactly, if there"],
     ),
     ("ntp", "pve", {"servers": ["a"]}, [], [], ["package chrony exactly, if there"]),
+    (
+        "network_interface",
+        "vmbr0",
+        {"ports": ["bond0"]},
+        [],
+        ["interface vmbr0"],
+        ["interfaces node exactly, if there"],
+    ),
     ("logrotate", "x", {"paths": ["/x"]}, [], [], ["package logrotate exactly, if there"]),
+    ("kernel_cmdline", "iommu", {"value": "pt"}, [], ["iommu node"], []),
+    ("kernel_cmdline", "iommu", {"value": "off"}, [], [], []),
+    ("kernel_cmdline", "quiet", {}, [], [], []),
+    (
+        "vfio_device",
+        "gpu1",
+        {},
+        [],
+        ["vfio gpu1"],
+        ["gpus node exactly, if there", "vfio_addresses node exactly, if there"],
+    ),
 ]
 
 
@@ -416,7 +477,7 @@ def test_every_step_does_exactly_one_thing() -> None:
     assert wrong == []
 
 
-WHOLE_FILES = FIREWALL | {"host_file", "sshd", "unix_user"}
+WHOLE_FILES = FIREWALL | {"host_file", "network_interface", "sshd", "unix_user"}
 """Kinds that send a file on stdin, with a mark at its end."""
 
 

@@ -163,6 +163,7 @@ def test_the_document_of_a_plan_has_what_the_screen_has(site) -> None:
                 "exact": False,
             }
         ],
+        "reach": [],
     }
     created = entries["two/zfs_arc:two"]
     assert [step["artifact"] for step in created["steps"][:2]] == [

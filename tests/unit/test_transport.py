@@ -19,7 +19,7 @@ from phoenix_hypervisor.secrets import Secret, Text
 from phoenix_hypervisor.transport import Address, Answer, Question, connect
 from phoenix_hypervisor.transport.local import LocalTransport
 from phoenix_hypervisor.transport.shell import ShellTransport
-from phoenix_hypervisor.transport.ssh import HINTS, SshTransport
+from phoenix_hypervisor.transport.ssh import HINTS, SshTransport, hang_up
 
 SHELLS = [
     argv
@@ -405,3 +405,16 @@ def test_shells_in_many_threads_do_not_mix() -> None:
     for thread in threads:
         thread.join()
     assert found == {number: b"%d\n" % number for number in range(8)}
+
+
+def test_a_shared_connection_is_hung_up_whether_there_is_one_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{tmp_path}/said\nexit 255\n')
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    hang_up(Address("pve", "10.0.0.13", port=2222))
+    said = (tmp_path / "said").read_text()
+    sockets = tmp_path / f"phoenix-{os.getuid()}"
+    assert said.endswith(f"-o ControlPath={sockets}/%C -o ControlPersist=60 -p 2222 -O exit -- 10.0.0.13\n")

@@ -21,8 +21,22 @@ from ..errors import ExitCode, PhoenixError
 
 VERBS = (
     *("init", "validate", "render", "plan", "apply", "verify"),
-    *("status", "start", "stop", "restart", "logs", "snapshot", "rollback", "recreate", "exec"),
-    *("firewall", "secrets", "lab", "kinds"),
+    *(
+        "status",
+        "start",
+        "stop",
+        "restart",
+        "logs",
+        "snapshot",
+        "rollback",
+        "recreate",
+        "backup",
+        "restore",
+        "exec",
+    ),
+    "upgrade",
+    *("watch", "service", "history", "show"),
+    *("firewall", "secrets", "lab", "kinds", "schema", "fmt", "explain", "graph"),
 )
 EPILOG = (
     "Exit status: 0 done or nothing to do, 1 failed, 2 changes pending, 3 could not tell, 64 wrong usage."

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from ..errors import ExitCode
 from . import Workplace
 from .options import host_options, verbose_option
 from .voice import agreed, teller
+
+if TYPE_CHECKING:
+    from ..converge.plan import Plan
+    from ..records.events import Run
+    from .work import Work
 
 
 @click.command(short_help="Make the hosts match the files; shows the plan and asks first.")
@@ -15,6 +23,16 @@ from .voice import agreed, teller
 @click.option("--prune", is_flag=True, help="Remove what we made and is declared no longer.")
 @click.option(
     "--allow-destroy", multiple=True, metavar="REF", help="Agree that this resource's data is destroyed."
+)
+@click.option(
+    "--reboot",
+    is_flag=True,
+    help="Restart nodes that need it, each after everything else on it; wait for them, and go on.",
+)
+@click.option(
+    "--at-most",
+    type=click.Choice(["hot", "reload", "restart"]),
+    help="Leave alone what needs a stronger effect than this.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; implies that nothing is asked."
@@ -28,45 +46,68 @@ def apply(
     yes: bool,
     prune: bool,
     allow_destroy: tuple[str, ...],
+    reboot: bool,
+    at_most: str | None,
     as_json: bool,
 ) -> int:
     """Inspect the hosts, show the plan, ask, run it, and look again until nothing differs.
 
     A resource is fixed when its checks pass on the second look. One that fails blocks only what needs
     it. Nothing is destroyed unless the file says `state: absent` (or --prune) and --allow-destroy
-    names it. Cut at any point: run it again.
+    names it. No node is restarted without --reboot: what needs that waits. Cut at any point: run it again.
 
-    Exit status: 0 everything is as declared, 1 something failed, 3 could not tell.
+    Exit status: 0 everything is as declared, 1 something failed, 2 only reboots are left, 3 could not tell.
     """
-    from ..errors import ExitCode
+    from ..converge.outcome import Outcome
+    from ..converge.reach import reach
     from ..observe import document, screen
+    from .recording import recorded
     from .work import Work
 
-    with Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy, lock=True) as work:
+    consent = {"prune": prune, "destroy": allow_destroy, "reboot": reboot, "at_most": at_most}
+    with (
+        recorded("apply", workplace.site_folder, screen.tell) as run,
+        Work(workplace, hosts, targets, lock=True, **consent) as work,
+    ):
         found = work.plan(probes=True)
-        planned = document.plan_document(found, work.looks, work.fleet.trips())
+        reached = reach(work.site, found)
+        planned = document.plan_document(
+            found, work.looks, work.fleet.trips(), reached, run.name, work.fleet.lost
+        )
+        run.tell("plan", {"plan": planned})
         if not as_json:
-            for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of):
+            for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)
-        if not found.pending:
-            work.tell_trips()
+        restarted = {work.fleet.node_of(ref.host) for ref, _ in found.reboots()} if reboot else set()
+        lost = [words for _, words in found.destroys()]
+        if not found.runs(reboot=reboot):
             if as_json:
-                from ..converge.engine import Outcome  # it imports pytest: not before connecting has begun
-
-                nothing_run = document.outcome_document(planned, Outcome(work.looks), found.code)
-                click.echo(document.text(nothing_run))
-            return found.code
-        if not (yes or as_json) and not agreed(words for _, words in found.destroys()):
-            return found.code
-        lost_before = set(work.fleet.lost)
-        outcome = work.converge(found, teller(quiet=as_json))
-        code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
-        if outcome.stopped:
-            code = ExitCode.INTERRUPTED
-        if as_json:
-            click.echo(document.text(document.outcome_document(planned, outcome, code)))
+                click.echo(document.text(document.outcome_document(planned, Outcome(work.looks), found.code)))
+            code = found.code
+        elif yes or as_json or agreed(lost, restarted):
+            code = _carry_out(work, found, run, planned, as_json=as_json)
         else:
-            for line in screen.outcome_lines(outcome, lost_before, work.fleet.node_of):
-                click.echo(line)
+            code = found.code
+        run.end(code, round_trips=work.fleet.trips())
         work.tell_trips()
         return code
+
+
+def _carry_out(work: Work, found: Plan, run: Run, planned: dict[str, Any], *, as_json: bool) -> ExitCode:
+    """Run what is planned, tell how it ended, and return the exit status."""
+    from ..observe import document, screen
+    from .recording import told_to
+
+    lost_before = set(work.fleet.lost)
+    outcome = work.converge(found, told_to(run, teller(quiet=as_json)))
+    code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
+    if outcome.stopped:
+        code = ExitCode.INTERRUPTED
+    result = document.outcome_document(planned, outcome, code)
+    run.tell("outcome", {key: result[key] for key in ("resources", "stuck", "waiting", "reasons", "notices")})
+    if as_json:
+        click.echo(document.text(result))
+    else:
+        for line in screen.outcome_lines(outcome, lost_before, work.fleet.node_of):
+            click.echo(line)
+    return code

@@ -9,14 +9,15 @@ import click
 
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 SITE = """\
+# yaml-language-server: $schema=.schema/site.json
 name: {name}
 
 secrets:
   file: secrets.age # made by `phoenix secrets set`; may be committed: it is encrypted
 """
 NODE = """\
-# What the node should be. `phoenix kinds` lists what can be declared, `phoenix kinds NAME` its fields.
-hardware:
+# yaml-language-server: $schema=../.schema/node.json
+hardware: # what the machine is; `phoenix kinds` lists what can be declared, `phoenix kinds NAME` its fields
   memory: 32G
   disks:
     first: {{ id: ata-EXAMPLE_DISK_1, size: 1T }}
@@ -44,6 +45,7 @@ nfs_export:
       10.0.0.0/24: [ro]
 """
 HOSTS = """\
+# yaml-language-server: $schema=../configs/.schema/hosts.json
 # How the nodes are reached. This one lives in a directory: `phoenix lab up`, then `phoenix plan`.
 {node}:
   data: {{ transport: lab }}
@@ -61,9 +63,12 @@ IGNORED = """\
 def init(folder: Path, node: str) -> int:
     """Write a small site into FOLDER (the current one): one node, a pool, two datasets, a share.
 
+    Its first lines tell editors which schema a file has; `phoenix schema` wrote them.
+
     Files that are already there are not touched: then nothing is written at all.
     """
     from ..errors import PhoenixError, UsageError
+    from ..observe import schema
     from ..observe.screen import tell
 
     if not HOST_NAME.fullmatch(node):
@@ -83,5 +88,7 @@ def init(folder: Path, node: str) -> int:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
             click.echo(folder / path)
+    schema.write(folder / schema.FOLDER)
+    click.echo(folder / schema.FOLDER)
     tell("next: phoenix validate; phoenix lab up; phoenix plan; phoenix apply")
     return 0

@@ -45,8 +45,15 @@ def lab() -> None:
 @lab.command()
 @click.argument("nodes", nargs=-1, metavar="[NODE]…")
 @click.option("--fresh", is_flag=True, help="Remove a node that is there already, and make it anew.")
+@click.option(
+    "--loader",
+    type=click.Choice(("systemd-boot", "grub")),
+    default="systemd-boot",
+    show_default=True,
+    help="What a node that is made boots with.",
+)
 @click.pass_obj
-def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool) -> None:
+def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool, loader: str) -> None:
     """Make lab nodes: all the site's, or those named.
 
     They have the disks and graphics cards their files declare. A node that is there already is kept
@@ -60,7 +67,15 @@ def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool) -> None:
         node = lab_node(chosen.site_folder, name)
         _keep_out_of_git(chosen.site_folder)
         there = declared[name]
-        made = node.up(name, there.disks, there.address, there.gpus, fresh=fresh)
+        made = node.up(
+            name,
+            there.disks,
+            there.address,
+            there.gpus,
+            fresh=fresh,
+            loader=loader,
+            driver=there.driver,
+        )
         click.echo(f"{name}: {'made' if made else 'was up already'}, {len(node.status().disks)} disks")
         for fault in Faults(node.folder).listed():
             click.echo(f"{name}: a fault is set: {fault}", err=True)
@@ -80,6 +95,23 @@ def down(chosen: Chosen, nodes: tuple[str, ...]) -> None:
     for name in _named(nodes, there):
         there[name].down()
         click.echo(f"{name}: removed")
+
+
+@lab.command()
+@click.argument("nodes", nargs=-1, metavar="[NODE]…")
+@click.pass_obj
+def reboot(chosen: Chosen, nodes: tuple[str, ...]) -> None:
+    """Restart lab nodes: all, or those named.
+
+    All that runs on them ends at once, their connections break, and new ones are refused for a short
+    time (`phoenix lab fault slow-boot N`). Whoever connects after it finds them booted.
+    """
+    from ..lab.site import existing
+
+    there = existing(chosen.site_folder)
+    for name in _named(nodes, there):
+        there[name].reboot()
+        click.echo(f"{name}: reboots")
 
 
 @lab.command()
@@ -113,12 +145,16 @@ def execute(ctx: click.Context, node: str, command: tuple[str, ...]) -> None:
 
     The exit status is the command's own.
     """
+    from ..lab import door
     from ..lab.site import existing
 
     there = existing(ctx.obj.site_folder)
     name = _named((node,), there)[0]
+    down = door.boot(there[name])
+    if down:
+        raise PhoenixError(f"{name}: {down}", hint="it was rebooted: try again in a moment")
     words = command[1:] if command[:1] == ("--",) else command
-    ctx.exit(there[name].attach(words or SHELL))
+    ctx.exit(there[name].attach(door.mortal(words or SHELL)))
 
 
 @lab.command()

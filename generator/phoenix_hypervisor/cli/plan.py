@@ -14,6 +14,7 @@ from .options import host_options, verbose_option
 @click.option(
     "--allow-destroy", multiple=True, metavar="REF", help="Agree that this resource's data is destroyed."
 )
+@click.option("--probes", is_flag=True, help="Use the things as well, as `apply` and `verify` do.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the screen.")
 @verbose_option
 @click.pass_obj
@@ -23,6 +24,7 @@ def plan(
     targets: tuple[str, ...],
     prune: bool,
     allow_destroy: tuple[str, ...],
+    probes: bool,
     as_json: bool,
 ) -> int:
     """Inspect the hosts, show each attribute that differs and exactly what `apply` would run.
@@ -34,15 +36,26 @@ def plan(
 
     Exit status: 0 nothing to do, 2 changes pending, 1 something cannot be repaired, 3 could not tell.
     """
+    from ..converge.reach import reach
     from ..observe import document, screen
+    from .recording import recorded
     from .work import Work
 
-    with Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work:
-        found = work.plan(probes=False)
+    with (
+        recorded("plan", workplace.site_folder, screen.tell) as run,
+        Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work,
+    ):
+        found = work.plan(probes=probes)
+        reached = reach(work.site, found)
+        planned = document.plan_document(
+            found, work.looks, work.fleet.trips(), reached, run.name, work.fleet.lost
+        )
+        run.tell("plan", {"plan": planned})
+        run.end(found.code, round_trips=work.fleet.trips())
         if as_json:
-            click.echo(document.text(document.plan_document(found, work.looks, work.fleet.trips())))
+            click.echo(document.text(planned))
         else:
-            for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of):
+            for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)
         work.tell_trips()
         return found.code

@@ -9,15 +9,20 @@ from .options import verbose_option
 
 
 @click.command(short_help="Check the site's files, offline; every problem at once.")
+@click.option("--explain", "rule", metavar="RULE", help="Say what a rule refuses and why, like V-20.")
 @verbose_option
 @click.pass_obj
-def validate(workplace: Workplace) -> int:
+def validate(workplace: Workplace, rule: str | None) -> int:
     """Read every file of the site and say all that is wrong: file:line:column, and what to do.
 
-    Needs no network and no secrets. With -v it lists the resources in the order they converge.
+    Needs no network and no secrets. With -v it lists the resources in the order they converge. With
+    --explain it reads no site, and says why there is the rule that a message names in brackets.
     """
     from ..config import load
     from ..observe.screen import tell
+
+    if rule is not None:
+        return _explain(rule.upper())
 
     site = load(workplace.site_folder)
     for problem in site.warnings:
@@ -27,4 +32,17 @@ def validate(workplace: Workplace) -> int:
             click.echo(ref.full)
     nodes = f"{len(site.nodes)} node{'s' if len(site.nodes) != 1 else ''}"
     tell(f"site `{site.head.name}`: {nodes}, {len(site.resources)} resources, no errors")
+    return 0
+
+
+def _explain(name: str) -> int:
+    from ..config.rules.reasons import RULES
+    from ..errors import UsageError
+
+    if name not in RULES:
+        raise UsageError(f"no rule `{name}`", hint=f"known: {', '.join(RULES)}")
+    rule = RULES[name]
+    click.echo(f"{rule.id}{', a warning' if rule.warning else ''}: {rule.refused}")
+    click.echo(f"  why: {rule.why}")
+    click.echo(f"  what to do: {rule.advice}")
     return 0

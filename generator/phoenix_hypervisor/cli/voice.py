@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -49,14 +49,19 @@ def warn(error: PhoenixError) -> None:
     screen.tell(f"{screen.paint('error:', 'red', err=True)} {error}")
 
 
-def agreed(lost: Iterable[str]) -> bool:
-    """Ask whether what was shown may be run; `lost` is what that destroys. Raises UsageError."""
+def agreed(lost: Iterable[str], reboots: Collection[str] = ()) -> bool:
+    """Ask whether what was shown may be run; `lost` is what that destroys. Raises UsageError.
+
+    `reboots` are the nodes that are restarted by it.
+    """
     from ..errors import UsageError
 
     if not sys.stdin.isatty():
         raise UsageError("nobody is there to be asked", hint="add --yes")
     words = ", ".join(lost)
-    return click.confirm(f"Run this, and lose {words}?" if words else "Run this?", err=True)
+    also = [f"reboot {', '.join(sorted(reboots))}"] if reboots else []
+    also += [f"lose {words}"] if words else []
+    return click.confirm(f"Run this{''.join(f', and {one}' for one in also)}?", err=True)
 
 
 def teller(*, quiet: bool) -> Tell:
@@ -69,6 +74,8 @@ def teller(*, quiet: bool) -> Tell:
             return
         if event == "ran":
             screen.tell(screen.ran_line(facts["ran"]))
+        elif event == "waits":
+            screen.tell(f"  {facts['words']}")
         elif event == "stuck":
             screen.tell(f"  {facts['ref'].full}: {facts['reason']}")
 

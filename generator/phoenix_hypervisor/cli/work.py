@@ -5,23 +5,29 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..inspect.opening import open_site
 from ..observe.screen import tell
 from ..operate.node_lock import LOCK, owner, refuse_if_held
 
 if TYPE_CHECKING:
-    from ..converge.engine import Outcome, Tell
+    from ..converge.engine import Tell
+    from ..converge.outcome import Outcome
     from ..converge.plan import Consent, Plan
+    from ..inspect.boots import Boot
     from ..inspect.looks import Look
     from ..resource import Ref
     from . import Workplace
 
 
 class Work:
-    """An open site within the bounds of the command line; closes its connections at the end."""
+    """An open site within the bounds of the command line; closes its connections at the end.
+
+    `consent` is what the command line allows: `prune`, `destroy`, `reboot`, `at_most`.
+    """
 
     def __init__(
         self,
@@ -29,9 +35,8 @@ class Work:
         hosts: Sequence[str],
         targets: Sequence[str],
         *,
-        prune: bool = False,
-        destroy: Sequence[str] = (),
         lock: bool = False,
+        **consent: Any,
     ) -> None:
         self._workplace = workplace
         self._opened = open_site(str(workplace.site_folder), hosts=hosts)
@@ -49,8 +54,9 @@ class Work:
         self._connecting.start()
         for problem in self._opened.site.warnings:
             tell(str(problem))
-        self._consent = self._consented(prune, destroy)
+        self._consent = self._consented(**consent)
         self.looks: dict[Ref, Look] = {}
+        self._boots: dict[str, Boot] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -86,16 +92,19 @@ class Work:
         if self._trouble is not None:
             raise self._trouble
         self.looks = seen.looks()
+        self._boots = seen.boots()
         chosen = {
             ref: look for ref, look in self.looks.items() if self._chosen is None or ref in self._chosen
         }
-        return build(self._opened.site, chosen, seen.orphans(), self._consent)
+        notices = {node: boot.notices for node, boot in self._boots.items() if boot.notices}
+        return replace(build(self._opened.site, chosen, seen.orphans(), self._consent), notices=notices)
 
     def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
         """Carry out a plan: see Engine. Ctrl-C stops it between two steps, a second one at once."""
         from ..converge.engine import Engine
 
-        engine = Engine(self._opened, plan, self.looks, self._consent, tell_event, self._chosen)
+        ids = {node: boot.id for node, boot in self._boots.items()}
+        engine = Engine(self._opened, plan, self.looks, self._consent, tell_event, self._chosen, ids)
 
         def stop(_number: int, _frame: object) -> None:
             tell("stopping after the steps that are running; press again to stop at once")
@@ -114,7 +123,16 @@ class Work:
             for host, trips in self.fleet.trips().items():
                 tell(f"{host}: {trips} round trips")
 
-    def _consented(self, prune: bool, destroy: Sequence[str]) -> Consent:
+    def _consented(
+        self,
+        *,
+        prune: bool = False,
+        destroy: Sequence[str] = (),
+        reboot: bool = False,
+        at_most: str | None = None,
+    ) -> Consent:
         from ..converge.plan import Consent
+        from ..resource import Effect
 
-        return Consent(prune, frozenset(destroy))
+        limit = Effect[at_most.upper()] if at_most else Effect.REBOOT
+        return Consent(prune, frozenset(destroy), reboot, limit)

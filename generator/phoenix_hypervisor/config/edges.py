@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..errors import Problem, did_you_mean
 from ..graph import Loop, order
-from ..resource import Given, GuestFacts, Kind, Offer, Ref, Want
+from ..resource import EVERY, Given, GuestFacts, Kind, Offer, Ref, Want
 from .tree import Tree
 
 Key = tuple[str, str]
@@ -122,9 +122,8 @@ class _Graph:
             given = self._guest_fact(ref)
             offers, facts = self.seen_by(ref), self.facts_for(ref)
             for want in self.resources[ref].consumes():
-                key = (want.topic, want.key)
-                if key in facts:
-                    given.append(Given(*key, facts[key], None))
+                wanted = [key for key in facts if key[0] == want.topic] if want.key == EVERY else [want[:2]]
+                given += [Given(*key, facts[key], None) for key in wanted if key in facts]
                 for who in nearest(want, offers):
                     given += [
                         Given(offer.topic, offer.key, offer.value, who)

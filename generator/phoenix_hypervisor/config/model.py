@@ -1,10 +1,12 @@
 """The parts of a site's files that are not resources: the site's head, a node's head, its hardware."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ..fields import Size
+from ..secrets import Secret
 from ..secretstore.settings import SecretSettings
 
 
@@ -21,6 +23,33 @@ class Allow(Section):
     """How far the quotas of a pool's datasets may exceed its usable size: 1.2 is 20 % more."""
     memory_overcommit: Annotated[float, Field(ge=1, le=10)] = 1.0
     """How far the ARC and the guests that start with a node may exceed its memory."""
+    guests_without_backup: list[str] | None = None
+    """When given: every guest that is neither named here nor a layer must be in a backup job."""
+
+
+class Notice(Section):
+    """Who is told by `phoenix watch`: exactly one of the two."""
+
+    command: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = None
+    """A program and its arguments; the news comes as JSON on its stdin."""
+    webhook: Secret | Annotated[str, Field(pattern=r"^https?://[^\s\"]+$")] | None = None
+    """A URL; the news is posted there as JSON. `!secret NAME` when the URL itself is one."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Notice":
+        if (self.command is None) == (self.webhook is None):
+            raise PydanticCustomError("one_way", "needs either `command` or `webhook`")
+        return self
+
+
+class Watch(Section):
+    """What `phoenix watch` does while nobody looks."""
+
+    interval_seconds: Annotated[float, Field(ge=1)] = 300
+    """Between two looks at a node; a tenth more or less, so that nodes are not asked all at once."""
+    converge: Literal["nothing", "hot", "reload"] = "nothing"
+    """Up to which effect differences are repaired. Nothing that restarts or destroys ever is."""
+    notify: list[Notice] = []
 
 
 class SiteHead(Section):
@@ -33,6 +62,7 @@ class SiteHead(Section):
     """The same for guests, in the shape of a guest file."""
     allow: Allow = Allow()
     secrets: SecretSettings = SecretSettings()
+    watch: Watch = Watch()
 
 
 class Disk(Section):
@@ -50,6 +80,10 @@ class Gpu(Section):
     pci: Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$")]
     model: str = ""
     memory: Size | None = None
+    uuid: Annotated[str, Field(pattern=r"^(GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")] = ""
+    """As `nvidia-smi -L` prints it."""
+    owner: Literal["host", "vfio"] = "host"
+    """Who has it: the node's driver, and with it containers; or vfio, and with it one virtual machine."""
 
 
 class Hardware(Section):
@@ -94,4 +128,5 @@ class Reach(Section):
     sudo: bool | None = None
     connect_seconds: Annotated[float, Field(gt=0)] | None = None
     command_seconds: Annotated[float, Field(gt=0)] | None = None
+    reboot_seconds: Annotated[float, Field(gt=0)] | None = None
     ssh_options: list[Annotated[str, Field(pattern=r"^[A-Za-z]+=.+$")]] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from ..resource import GuestFacts, Kind, Offer, Ref
     from .inventory import Inventory
 
+INTERFACE = "interface"
+"""Topic under which an interface says its addresses."""
+INTERFACES = ("interfaces", "node")
+"""Topic and key under which an interface is given all of its node."""
 
-def network_of(reach: Inventory, guests: Iterable[GuestFacts], resources: Mapping[Ref, Kind]) -> Network:
+
+def network_of(reach: Inventory, guests: Collection[GuestFacts], resources: Mapping[Ref, Kind]) -> Network:
     """Return what the files say of the network. What is declared absent serves nothing."""
     addresses: dict[str, tuple[str, ...]] = {}
     for name, entry in reach.hosts.items():
@@ -35,7 +40,19 @@ def network_of(reach: Inventory, guests: Iterable[GuestFacts], resources: Mappin
         if offer.topic == PORT:
             port: Port = offer.value
             served.setdefault(ref.host, []).append(Served(ref, port, tuple(_users(ref.host, port, offers))))
-    return Network(addresses, {host: tuple(found) for host, found in served.items()})
+    vmids = {guest.name: guest.vmid for guest in guests}
+    return Network(addresses, {host: tuple(found) for host, found in served.items()}, vmids)
+
+
+def interfaces_of(node: str, resources: Mapping[Ref, Kind]) -> dict[str, tuple[str, ...]]:
+    """Return the interfaces that are declared for a node, with their addresses."""
+    return {
+        offer.key: offer.value
+        for ref, resource in resources.items()
+        if ref.host == node and resource.present
+        for offer in resource.provides()
+        if offer.topic == INTERFACE
+    }
 
 
 def _users(host: str, port: Port, offers: Iterable[tuple[Ref, Offer]]) -> Iterator[str]:

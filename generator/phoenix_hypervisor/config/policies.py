@@ -43,8 +43,16 @@ def sides(site: Site) -> Mapping[str, Side]:
     for guest in site.guests.values():
         cluster = cluster_of(site, guest.node)
         own = policy(site, guest.ref("firewall_guest"))
-        filtered = any(net.get("firewall") for net in nets_of(site, guest.name).values())
-        found[guest.name] = Side(guest.name, guest.node, _file(cluster) or OFF, _file(own), filtered)
+        nets = nets_of(site, guest.name)
+        filtered = any(net.get("firewall") for net in nets.values())
+        found[guest.name] = Side(
+            guest.name,
+            guest.node,
+            _file(cluster) or OFF,
+            _file(own),
+            filtered,
+            interface="net0" if len(nets) == 1 else None,
+        )
     return found
 
 

@@ -19,7 +19,7 @@ from .graphics import facts_of_cards
 from .guests import Guest, guests_of
 from .layers import layered, profiles_in_their_place, trees
 from .model import GuestHead, Hardware, NodeHead, SiteHead
-from .network import network_of
+from .network import INTERFACES, interfaces_of, network_of
 from .tree import Tree
 from .validation import validated
 
@@ -182,6 +182,7 @@ def _around(
     network = network_of(reach, said.values(), resources)
     for name in nodes:
         facts[name][FACT] = network
+        facts[name][INTERFACES] = interfaces_of(name, resources)
     for guest in guests.values():
         facts[guest.node]["guest", guest.name] = said[guest.name]
     by_vmid = {one.vmid: one for one in said.values()}

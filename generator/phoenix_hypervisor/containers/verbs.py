@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..guestverbs import Said, Sight
-from ..resource import Artifact, Effect, Kind, Refusal, Step, script
+from ..resource import Artifact, Effect, Kind, Refusal, Step, run, script
 from . import changes
 from . import sight as seen
 from .settings import Settings
@@ -19,6 +19,31 @@ OURS = "phoenix"
 
 RECREATE = script("lxc", "recreate", "recreate.sh.j2")
 """Takes any container away for a new one: called with VMID, seconds for the shutdown, and its snapshots."""
+UNTIE = """\
+set -eu
+id=$1 conf=/etc/pve/lxc/$1.conf gone=
+set -- "$id"
+while IFS= read -r line; do
+    key=${line%%:*} value=${line#*: }
+    source=${value%%,*} source=${source#volume=}
+    case $line in
+        "["*) break ;;
+        net[0-9]*)
+            value=$(printf %s "$value" | sed "s/,link_down=[01]//")
+            set -- "$@" "--$key" "$value,link_down=1" ;;
+        mp[0-9]*) case $source in /*) gone=$gone,$key ;; esac ;;
+        dev[0-9]*|hookscript:*) gone=$gone,$key ;;
+    esac
+done <"$conf"
+[ -z "$gone" ] || set -- "$@" --delete "${gone#,}"
+[ $# = 1 ] || pct set "$@"
+if grep -q "^lxc\\.\\(mount\\|hook\\|cgroup2\\.devices\\)\\." "$conf"; then
+    kept=$(sed "/^lxc\\.\\(mount\\|hook\\|cgroup2\\.devices\\)\\./d" "$conf")
+    printf "%s\\n" "$kept" >"$conf"
+fi
+"""
+"""Called with the VMID of a container that does not run: plugs its networks out, and takes away what of the
+node it would see: mounted folders, devices, hooks. Its own volumes stay."""
 
 
 class ContainerVerbs:
@@ -102,6 +127,24 @@ class ContainerVerbs:
             destroys=f"{lxc.called}: {', '.join(lost)}",
             locks=(f"conf:{lxc.vmid}", f"clone:{lxc.vmid}"),
         )
+
+    def restore(
+        self, guest: Kind, archive: str, vmid: str, storage: str, *, start: bool
+    ) -> Iterator[Step | Refusal]:
+        """Yield a restore under another number, without what ties it to the node and its networks."""
+        lxc = _settings(guest)
+        storage = storage or (lxc.rootfs.storage if lxc.rootfs else None) or ""
+        if not storage:
+            yield Refusal("storage", "its file does not say where its root lies: name a `--storage`")
+            return
+        own = ("--unique", "1", "--onboot", "0", "--protection", "0", "--tags", "restored")
+        name = f"{lxc.guest_name}-restored"
+        argv = ("pct", "restore", vmid, archive, "--storage", storage, "--hostname", name, *own)
+        yield Step(shlex.join(argv), argv, locks=(f"conf:{vmid}", f"storage:{storage}"))
+        untie = ("sh", "-c", UNTIE, "sh", vmid)
+        yield Step(f"take networks, and folders and devices of the node, from {vmid}", untie)
+        if start:
+            yield run("pct", "start", vmid)
 
     def journal(self, lines: int, place: str | None) -> str:
         """Return shell for inside; a container without systemd has files instead."""

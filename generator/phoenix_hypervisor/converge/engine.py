@@ -1,17 +1,17 @@
 """The loop: run what is planned for what can be run, look again, until nothing differs or nothing moves.
 
 Each lane (a node, a guest) goes its own way in a thread of Nornir's; a resource is *fixed* when its
-checks pass on the second look, whatever the exit status of its steps said.
+checks pass on the second look, whatever the exit status of its steps said. A node that must be restarted, and
+may be, is so once all its lanes are done; then it is looked at anew, and what is left is converged.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ExitCode, HostError
+from ..errors import HostError
 from ..inspect.looks import Look, Status
 from ..inspect.opening import OpenSite
 from ..inspect.session import inspect
@@ -19,8 +19,10 @@ from ..render import Renderer
 from ..resource import Effect, Ref, Step
 from ..transport import Answer
 from .lanes import Lanes, Locks
+from .outcome import Outcome
 from .plan import Consent, Entry, Plan, planned
-from .steps import Act, Ran, carry_out
+from .reboots import MOST, Reboot, Stopped, boot_id, is_reboot, reason
+from .steps import Act, carry_out
 
 TRIES = 3
 """How often a resource's steps are run while each second look still finds something new."""
@@ -28,33 +30,6 @@ TRIES = 3
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 """Called as things happen: an event's name and its facts."""
-
-
-@dataclass
-class Outcome:
-    """How an apply ended."""
-
-    looks: dict[Ref, Look]
-    ran: list[Ran] = field(default_factory=list)
-    stuck: dict[Ref, str] = field(default_factory=dict)
-    """Resources given up on, with the reason."""
-    lost: dict[str, HostError] = field(default_factory=dict)
-    """Hosts nothing is known about, with the reason."""
-    stopped: bool = False
-    """Whether somebody stopped it between two steps."""
-
-    @property
-    def code(self) -> ExitCode:
-        """The exit status of `phoenix apply`."""
-        statuses = {look.status for look in self.looks.values()}
-        codes = [ExitCode.OK]
-        if self.stuck or statuses & {Status.DRIFT, Status.UNHEALTHY}:
-            codes.append(ExitCode.FAILED)
-        if Status.UNKNOWN in statuses:
-            codes.append(ExitCode.UNKNOWN)
-        if Status.BLOCKED in statuses and len(codes) == 1:
-            codes.append(ExitCode.FAILED)
-        return ExitCode.worst(codes)
 
 
 class Engine:
@@ -68,20 +43,28 @@ class Engine:
         consent: Consent,
         tell: Tell,
         targets: Collection[Ref] | None = None,
+        boots: Mapping[str, str] | None = None,
     ) -> None:
+        """`boots`: the id of each node's boot, as far as it is known."""
         self._opened = opened
         self._targets = targets
+        self._boots = dict(boots or {})
         self._plan = plan
         self._consent = consent
         self._tell = tell
         self._renderer = Renderer(opened.site.folder)
         self._announced = {step.destroys for entry in plan.entries for step in entry.steps if step.destroys}
         self._strongest: dict[str, Effect] = {}
+        self._orphans: dict[str, list[Entry]] = {}
+        """Lane → what is removed there, once."""
         for entry in plan.entries:
             lane = self._lane(entry.ref)
-            effects = [step.effect for step in entry.steps]
+            if entry.orphan and entry.steps:
+                self._orphans.setdefault(lane, []).append(entry)
+            effects = [step.effect for step in entry.steps if not is_reboot(step)]
             self._strongest[lane] = max([self._strongest.get(lane, Effect.HOT), *effects])
-        self._lanes = Lanes(())
+        self._lanes: dict[str, Lanes] = {}
+        """Node → its lanes: nothing waits for another node's."""
         self._locks = Locks()
         self._looking = threading.RLock()
         self._tries: dict[Ref, int] = {}
@@ -92,18 +75,94 @@ class Engine:
     def run(self) -> Outcome:
         """Converge every lane that has something to do, in parallel; look at everything again at the end."""
         nodes = {self._node(entry.ref) for entry in self._plan.entries if entry.steps}
-        lanes = {self._lane(entry.ref) for entry in self._plan.entries if self._node(entry.ref) in nodes}
         for entry in self._plan.entries:
             if entry.orphan and entry.refusals:  # it has no look that could tell
                 self.outcome.stuck[entry.ref] = "; ".join(refusal.reason for refusal in entry.refusals)
-        self._lanes = Lanes(lanes)
-        self._opened.fleet.run(self._converge_lane, lanes, "converge")
+        self._opened.fleet.run(self._converge_node, nodes, "converge")
         scope = [ref for ref in self.outcome.looks if self._node(ref) in nodes]
         if self.outcome.ran and not self.outcome.stopped:
             self._look_again(scope, fresh=True)
         for node in self._opened.fleet.lost:
+            self._say_if_rebooted(node)
             self._node_lost(node)
         return self.outcome
+
+    def _converge_node(self, node: str) -> None:
+        """Converge a node's lanes; restart it when something waits for that, and go on with what is left."""
+        self._converge_lanes(
+            node, {self._lane(entry.ref) for entry in self._plan.entries if self._node(entry.ref) == node}
+        )
+        asked: set[tuple[Ref, str]] = set()
+        for _ in range(MOST):
+            wanted = self._waiting_on(node)
+            if not wanted or not self._consent.reboot or self._over(node):
+                return
+            if asked.issuperset(wanted.items()) or not self._reboot(node, wanted):
+                break
+            asked |= set(wanted.items())
+            self._look_anew(node)
+            lanes = {self._lane(ref) for ref in self.outcome.looks if self._node(ref) == node}
+            self._converge_lanes(node, lanes)
+        for ref, why in self._waiting_on(node).items():
+            if (ref, why) in asked:
+                self._give_up(ref, f"asks for a reboot again right after one, for the same reason: {why}")
+
+    def _waiting_on(self, node: str) -> dict[Ref, str]:
+        # a copy: other nodes' threads add to it
+        return {ref: why for ref, why in list(self.outcome.waiting.items()) if self._node(ref) == node}
+
+    def _over(self, node: str) -> bool:
+        return self.outcome.stopped or self._opened.fleet.is_lost(node) is not None
+
+    def _converge_lanes(self, node: str, lanes: Collection[str]) -> None:
+        self._lanes[node] = Lanes(lanes)
+        self._opened.fleet.run(self._converge_lane, lanes, "converge")
+
+    def _reboot(self, node: str, wanted: Mapping[Ref, str]) -> bool:
+        """Restart a node; whether it is back. What is wrong otherwise is said of what waits for it."""
+        ref = next(iter(wanted))
+        step = next(step for step in self._planned(ref).steps if is_reboot(step))
+        self._boots.pop(node, None)  # whatever it is then is our own doing
+        self._tell("step", {"ref": ref, "title": step.title, "effect": step.effect})
+        wait = Reboot(
+            self._opened.fleet,
+            node,
+            lambda words: self._tell("waits", {"node": node, "words": words}),
+            lambda: self.outcome.stopped,
+        )
+        try:
+            ran = carry_out(lambda _: wait.carry_out(step.argv), ref, step, "")
+        except Stopped:
+            return False
+        self.outcome.ran.append(ran)
+        self._tell("ran", {"ran": ran})
+        if ran.failure:
+            for other in wanted:
+                self._give_up(other, ran.failure)
+        return not ran.failure
+
+    def _look_anew(self, node: str) -> None:
+        """After a boot: nothing is known of the node any more, and what was given up on may go well now."""
+        refs = [ref for ref in self.outcome.looks if self._node(ref) == node]
+        for ref in refs:
+            self._strongest[self._lane(ref)] = Effect.RESTART  # everything was interrupted anyhow
+            self._tries.pop(ref, None)
+            self.outcome.stuck.pop(ref, None)
+            self.outcome.waiting.pop(ref, None)
+        with self._looking:
+            self._look_again(refs)
+
+    def _give_up(self, ref: Ref, why: str) -> None:
+        self.outcome.waiting.pop(ref, None)
+        self.outcome.stuck[ref] = why
+        self._tell("stuck", {"ref": ref, "reason": why})
+
+    def _let_wait(self, ref: Ref, entry: Entry) -> None:
+        """Note that nothing but a reboot helps."""
+        why = "; ".join(reason(step) for step in entry.steps if is_reboot(step))
+        if self.outcome.waiting.get(ref) != why:
+            self.outcome.waiting[ref] = why
+            self._tell("stuck", {"ref": ref, "reason": f"waits for a reboot: {why}"})
 
     def _node(self, ref: Ref) -> str:
         return self._opened.site.node_of(ref.host)
@@ -118,14 +177,10 @@ class Engine:
         self.outcome.stopped = True
 
     def _converge_lane(self, lane: str) -> None:
-        with self._lanes.ending(lane):
-            orphans = [
-                entry
-                for entry in self._plan.entries
-                if entry.orphan and self._lane(entry.ref) == lane and entry.steps
-            ]
-            self.outcome.stuck.update(self._carry_out(orphans))
-            while ready := self._lanes.next(lane, lambda: self._ready(lane), lambda x: bool(self._due(x))):
+        lanes = self._lanes[self._opened.site.node_of(lane)]
+        with lanes.ending(lane):
+            self.outcome.stuck.update(self._carry_out(self._orphans.pop(lane, [])))
+            while ready := lanes.next(lane, lambda: self._ready(lane), lambda x: bool(self._due(x))):
                 before = {entry.ref: entry.look for entry in ready}
                 self._advanced -= before.keys()
                 failed = self._carry_out(ready)
@@ -144,6 +199,7 @@ class Engine:
             for ref, look in self.outcome.looks.items()
             if look.status in (Status.DRIFT, Status.UNHEALTHY)
             and ref not in self.outcome.stuck
+            and ref not in self.outcome.waiting
             and (self._targets is None or ref in self._targets)  # else checked because a target needs it
             and not (look.status is Status.UNHEALTHY and self._tries.get(ref))
             and self._lane(ref) == lane
@@ -154,22 +210,28 @@ class Engine:
         ready = []
         limit = self._strongest.get(lane, Effect.HOT)
         for ref in self._due(lane):
-            entry = planned(self._opened.site, self.outcome.looks[ref], self._consent)
+            entry = self._planned(ref)
+            now = [step for step in entry.steps if not is_reboot(step)]
             beyond = [
                 step
-                for step in entry.steps
+                for step in now
                 if step.effect > limit or (step.destroys and step.destroys not in self._announced)
             ]
             if beyond:
                 self.outcome.stuck[ref] = (
                     f"would need a step the plan did not announce: {beyond[0].title}: run again"
                 )
-            elif entry.steps:
+            elif now:
                 ready.append(entry)
+            elif entry.steps and not entry.refusals:
+                self._let_wait(ref, entry)
             else:
                 reasons = [*(refusal.reason for refusal in entry.refusals), *entry.look.reasons]
                 self.outcome.stuck[ref] = "; ".join(reasons) or "it differs, and nothing is known to be done"
         return ready
+
+    def _planned(self, ref: Ref) -> Entry:
+        return planned(self._opened.site, self.outcome.looks[ref], self._consent)
 
     def _unsettled_by(self, changed: Collection[Ref]) -> list[Ref]:
         """What was changed, and what is not right and needs something of it."""
@@ -188,6 +250,8 @@ class Engine:
         last: dict[Step, Ref] = {}
         for entry in entries:
             for step in entry.steps:
+                if is_reboot(step):
+                    continue  # when all lanes of the node are done
                 if step.once:
                     last.setdefault(step, entry.ref)
                 elif self.outcome.stopped or not self._step(entry.ref, step, failed):
@@ -243,6 +307,10 @@ class Engine:
         if look.status is Status.OK:
             self._tell("fixed", {"ref": ref})
             return
+        entry = self._planned(ref)
+        if not failure and any(is_reboot(step) for step in entry.steps) and look.change == before.change:
+            self._let_wait(ref, entry)
+            return
         same = look.change == before.change and look.status is before.status
         # somebody else changed it meanwhile: what failed was meant for what is no longer there
         known = look.change.seen is not None and before.change.seen is not None
@@ -252,6 +320,16 @@ class Engine:
                 failure or "; ".join(look.reasons) or "the same difference is there after its steps"
             )
             self._tell("stuck", {"ref": ref, "reason": self.outcome.stuck[ref]})
+
+    def _say_if_rebooted(self, node: str) -> None:
+        """Of a node that broke away: find out whether somebody else restarted it."""
+        before = self._boots.get(node)
+        now = boot_id(self._opened.fleet, node) if before else None
+        if now and now != before:
+            self._opened.fleet.lost[node] = HostError(
+                f"host `{node}` was rebooted by somebody else in the middle of this run",
+                hint="run again: it goes on from what is there",
+            )
 
     def _node_lost(self, node: str) -> None:
         self.outcome.lost[node] = self._opened.fleet.lost[node]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .. import registry
 from ..errors import ExitCode
 from ..inspect.looks import Look, Status
-from ..resource import REMOVE, Ref, Refusal, Step
+from ..resource import REMOVE, Effect, Ref, Refusal, Step
+from .reboots import interrupted, is_reboot, reason
 
 if TYPE_CHECKING:
     from ..config import Site
@@ -22,6 +23,10 @@ class Consent:
     prune: bool = False
     destroy: frozenset[str] = frozenset()
     """Refs, with or without host, whose data may be destroyed."""
+    reboot: bool = False
+    """Whether nodes that need it may be restarted."""
+    at_most: Effect = Effect.REBOOT
+    """What needs a stronger effect is left alone."""
 
     def to_destroy(self, ref: Ref) -> bool:
         """Whether this very resource was named."""
@@ -51,11 +56,34 @@ class Plan:
     entries: tuple[Entry, ...] = ()
     orphans: tuple[Ref, ...] = ()
     """What we made and is declared no longer, left alone in this plan."""
+    notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Node → what is worth knowing of itself: that it waits for a reboot."""
 
     @property
     def pending(self) -> bool:
-        """Whether anything would be run."""
+        """Whether there is a step in it."""
         return any(entry.steps for entry in self.entries)
+
+    def runs(self, *, reboot: bool) -> bool:
+        """Whether anything would be run, with or without what restarts a node."""
+        if reboot:
+            return self.pending
+        known = {entry.ref: entry for entry in self.entries}
+
+        def waits(entry: Entry) -> bool:
+            """Whether nothing of it can be done before a reboot."""
+            if entry.steps and all(is_reboot(step) for step in entry.steps):
+                return True
+            needed = known.get(entry.after) if entry.after else None
+            return needed is not None and waits(needed)
+
+        return any(entry.steps and not waits(entry) for entry in self.entries)
+
+    def reboots(self) -> list[tuple[Ref, str]]:
+        """Return what asks for its node's restart, and why."""
+        return [
+            (entry.ref, reason(step)) for entry in self.entries for step in entry.steps if is_reboot(step)
+        ]
 
     def destroys(self) -> list[tuple[Ref, str]]:
         """Return what would be lost for good."""
@@ -98,7 +126,14 @@ def planned(site: Site, look: Look, consent: Consent) -> Entry:
         return Entry(look.ref, look, tuple(dict.fromkeys(steps)))
     if not look.change or look.status not in (Status.DRIFT, Status.BLOCKED):
         return Entry(look.ref, look)
-    return _allowed(look, list(resource.converge(look.change)), consent, declared_absent=not resource.present)
+    entry = _allowed(
+        look, list(resource.converge(look.change)), consent, declared_absent=not resource.present
+    )
+    if not any(is_reboot(step) for step in entry.steps):
+        return entry
+    whom = interrupted(site, look.ref)
+    steps = [replace(step, interrupts=whom) if is_reboot(step) else step for step in entry.steps]
+    return replace(entry, steps=tuple(steps))
 
 
 def _orphan(ref: Ref, consent: Consent) -> Entry:
@@ -116,6 +151,11 @@ def _allowed(look: Look, wanted: list[Step | Refusal], consent: Consent, *, decl
         refusals.append(
             Refusal("present", f"would destroy {', '.join(lost)}: needs `--allow-destroy {look.ref}`")
         )
+        return Entry(look.ref, look, (), tuple(refusals))
+    strongest = max((step.effect for step in steps), default=Effect.HOT)
+    if strongest > consent.at_most:
+        limit = f"`--at-most {consent.at_most}`"
+        refusals.append(Refusal("effect", f"needs a step with the effect {strongest}, beyond {limit}"))
         return Entry(look.ref, look, (), tuple(refusals))
     return Entry(look.ref, look, steps, tuple(refusals))
 

@@ -7,7 +7,7 @@ import posixpath
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import GuestError, SecretError
 from ..resource import PENDING_FOLDER, Artifact, Effect, Ref, Step
@@ -37,6 +37,19 @@ class Ran(NamedTuple):
     seconds: float
     status: int
     said: str
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The step as documents and records have it."""
+        return {
+            "resource": self.ref.full,
+            "title": self.title,
+            "effect": str(self.effect),
+            "began": round(self.began, 3),
+            "seconds": round(self.seconds, 3),
+            "status": self.status,
+            "said": self.said,
+        }
 
     @property
     def failure(self) -> str:

@@ -3,6 +3,8 @@
 import re
 
 UNITS = "BKMGTPE"
+WRITTEN = r"^\s*[0-9]+(\.[0-9]+)?\s*[BKMGTPEbkmgtpe]?([iI]?[bB])?\s*$"
+"""What a size in text looks like, as a pattern that JSON Schema knows too."""
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([BKMGTPE]?)(?:i?B)?$", re.IGNORECASE | re.ASCII)
 
 

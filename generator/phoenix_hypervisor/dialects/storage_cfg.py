@@ -46,12 +46,21 @@ def states(text: str) -> Mapping[str, str]:
 
 def template_folder(storages: Mapping[str, Storage], name: str) -> str:
     """Return the folder in which a storage keeps appliance templates; empty when it is not known here."""
+    return _folder(storages, name, "vztmpl", "template/cache")
+
+
+def backup_folder(storages: Mapping[str, Storage], name: str) -> str:
+    """Return the folder in which a storage keeps backups; empty when it is not known here."""
+    return _folder(storages, name, "backup", "dump")
+
+
+def _folder(storages: Mapping[str, Storage], name: str, content: str, usual: str) -> str:
     found = storages.get(name)
     if found is None:
-        return "/var/lib/vz/template/cache" if name == "local" else ""
+        return f"/var/lib/vz/{usual}" if name == "local" else ""
     folders = dict(part.split("=", 1) for part in found.options.get("content-dirs", "").split(",") if part)
     base = found.options.get("path", f"/mnt/pve/{name}")
-    return f"{base}/{folders.get('vztmpl', 'template/cache').strip('/')}"
+    return f"{base}/{folders.get(content, usual).strip('/')}"
 
 
 def canonical(key: str, value: str) -> str:

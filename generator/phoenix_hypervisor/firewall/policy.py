@@ -16,6 +16,7 @@ from ..resource import (
     Refusal,
     Step,
     Want,
+    reload,
     script,
 )
 from ..secrets import Text
@@ -29,11 +30,10 @@ NONE = "none"
 SAID = {
     "lockout": "would lock us out: {}",
     "foreign": "{}: move it away, or allow to take it over with `overwrite: true`",
-    "datacenter": "the firewall is {} in /etc/pve/firewall/cluster.fw: these rules would do nothing; "
-    "declare `firewall_cluster`",
-    "filtered": "{}: these rules would do nothing; declare `firewall: true` for an interface in `net`",
 }
 """Differences that are said, and what is said of each."""
+OF_OTHERS = frozenset({"datacenter", "filtered"})
+"""Differences that others put right, which are needed and declared: cluster.fw, the guest's interfaces."""
 
 ExposedTo = Annotated[Ends, Field(min_length=1)]
 PortKey = Annotated[
@@ -112,11 +112,6 @@ class Policy(Kind):
         yield self.put
 
     @property
-    def summary(self) -> str:
-        """What a person reads in the plan of who gets in then."""
-        return ""
-
-    @property
     def may_cut_us_off(self) -> bool:
         """Whether it decides who gets in to the node itself."""
         return True
@@ -131,8 +126,12 @@ class Policy(Kind):
         refused = [name for name in SAID if name in change]
         for name in refused:
             yield Refusal(name, SAID[name].format(change[name].actual))
-        if not refused:
+        if not refused and change.attributes.keys() - OF_OTHERS:
             yield self._put(change)
+
+    def heal(self, probe: str) -> Iterator[Step]:  # noqa: ARG002  (whichever fails)
+        """The files are right and packets meet something else: Proxmox is told to look again."""
+        yield reload("pve-firewall")
 
     def _put(self, change: Change) -> Step:
         proof = change.seen.proof.open if change.seen is not None and self.may_cut_us_off else ()
@@ -140,7 +139,7 @@ class Policy(Kind):
         probes = change.seen.probes if change.seen is not None and self.may_cut_us_off else ()
         if self.may_cut_us_off:
             said += f"; taken back after {self.confirm_seconds} s unless a new connection comes through"
-        said += "".join(f"; stays open: {one}" for one in proof) + self.summary
+        said += "".join(f"; stays open: {one}" for one in proof)
         overwrite = "overwrite" if self.overwrite else "keep"
         return Step(
             said,
@@ -167,15 +166,6 @@ class Serving(Policy):
     def served(self) -> tuple[Served, ...]:
         """What is served there."""
         return self.network.served.get(self.host, ())
-
-    @property
-    def summary(self) -> str:
-        """Who gets in."""
-        if not self.enable:
-            return "; then nothing is kept out: its firewall is off"
-        rules = [rule for rule in self.all_rules if rule.enabled and rule.direction in ("IN", "GROUP")]
-        kept = "" if self.firewall.options.get("policy_in") == "ACCEPT" else "; nothing else gets in"
-        return "".join(f"; {rule}" for rule in rules) + kept
 
     @property
     def exposed(self) -> Mapping[str, tuple[str, ...]]:

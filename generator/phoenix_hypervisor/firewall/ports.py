@@ -62,6 +62,8 @@ class Network(NamedTuple):
     """Node or guest → its declared static addresses."""
     served: Mapping[str, tuple[Served, ...]] = {}
     """Node or guest → what is served there."""
+    vmids: Mapping[str, str] = {}
+    """Guest → its VMID."""
 
 
 NOTHING = Network()

@@ -1,6 +1,7 @@
 """What a node says of its firewall, asked in one go; read by the checks of all three kinds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_network
 from typing import Any, NamedTuple
@@ -13,6 +14,13 @@ from .proof import Proof, prove
 
 SEPARATOR = "\x1e"
 NODE_FILE = "/etc/pve/local/host.fw"
+CONNECTION = r"""connection=${SSH_CONNECTION:-} pid=$$
+while [ -z "$connection" ] && [ "${pid:-1}" -gt 1 ]; do
+    connection=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^SSH_CONNECTION=//p')
+    pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+done
+printf '\036connection %s\n' "$connection" """
+"""Where we come from: sudo forgets it, its parents do not."""
 FILES = f"""\
 for file in {fw.FOLDER}/*.fw {NODE_FILE}; do
     [ ! -e "$file" ] || {{ printf '\\036file %s\\n' "$file"; cat "$file"; }} || exit
@@ -21,29 +29,14 @@ for name in cluster host; do
     if [ -e {STATE_FOLDER}/firewall/$name.armed ]; then waits=yes; else waits=no; fi
     printf '\\036armed %s %s\\n' "$name" "$waits"
 done
-connection=${{SSH_CONNECTION:-}} pid=$$
-while [ -z "$connection" ] && [ "${{pid:-1}}" -gt 1 ]; do
-    connection=$(tr '\\0' '\\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^SSH_CONNECTION=//p')
-    pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
-done
-printf '\\036connection %s\\n' "$connection\""""
-"""Every file, what waits to be confirmed, and where we come from: sudo forgets it, its parents do not."""
+{CONNECTION}"""
+"""Every file, what waits to be confirmed, and where we come from."""
 DAEMON = "pve-firewall status && pve-firewall localnet"
 INTERFACES = r"""for file in /etc/pve/lxc/*.conf /etc/pve/qemu-server/*.conf; do
     [ ! -e "$file" ] || awk 'BEGIN { on = 1 } /^\[/ { on = 0 }
         on && /^net[0-9]+:/ { print FILENAME " " $0 }' "$file" || exit
 done"""
 """The network interfaces of all guests, as they are now: not those of snapshots."""
-
-
-class Sight(NamedTuple):
-    """What the steps depend on besides what differs."""
-
-    ours: bool
-    """Whether the file that is there is ours."""
-    proof: Proof
-    probes: tuple[str, ...]
-    """What is simulated on the node once the file is there: `10.0.0.5 22`."""
 
 
 class Files(NamedTuple):
@@ -56,6 +49,23 @@ class Files(NamedTuple):
     def firewall(self, file: str) -> fw.Firewall | None:
         """Return what a file says; None when there is none."""
         return fw.parse(self.texts[file]) if file in self.texts else None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the steps depend on besides what differs."""
+
+    ours: bool
+    """Whether the file that is there is ours."""
+    proof: Proof
+    probes: tuple[str, ...]
+    """What is simulated on the node once the file is there: `10.0.0.5 22`."""
+    files: Files = field(default=Files({}, frozenset(), None), compare=False)
+    """All files as they are, for people to be told what changes; no step depends on them."""
+    local_network: str = field(default="", compare=False)
+    """The node's own, as Proxmox finds it; of a guest's file, empty."""
+    filtered: bool | None = field(default=None, compare=False)
+    """Of a guest's file: whether one of its interfaces is under the firewall; None: it has none yet."""
 
 
 @cache
@@ -196,17 +206,45 @@ def switched(found: Files) -> str:
     return "on" if cluster is not None and cluster.enabled else "off"
 
 
-def tries(found: Files, guest: Serving, node: str) -> Iterator[tuple[str, str, str]]:
-    """Yield address and port in a guest that can be tried from its node, and what should come of it."""
-    own, cluster = found.firewall(guest.file), found.firewall(fw.CLUSTER) or fw.Firewall()
-    sources = [one for one in guest.network.addresses.get(node, ()) if ":" not in one]
+HERE = "-"
+"""Stands for the node itself, where a connection is tried from."""
+
+
+class Try(NamedTuple):
+    """A connection to a guest that can be tried, and what should come of it."""
+
+    origin: str
+    """The VMID of the guest it is tried from, or HERE."""
+    address: str
+    port: str
+    expected: str
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """From where, to where."""
+        return self.origin, self.address, self.port
+
+
+def tries(found: Files, guest: Serving, node: str) -> Iterator[Try]:
+    """Yield what can be tried: each port of its rules from its node, and from each guest that gets in."""
+    cluster, network = found.firewall(fw.CLUSTER) or fw.Firewall(), guest.network
     ports = dict.fromkeys(rule.dport for rule in guest.firewall.rules if rule.dport.isdecimal())
-    for address in guest.network.addresses.get(guest.host, ()):
-        for source in sources if ":" not in address else ():
-            for port in ports:
-                packet = verdict.Packet(source, int(port), dest=address)
-                accepted = verdict.guest("IN", cluster, own, packet).accepted
-                yield address, port, LET_IN if accepted else KEPT_OUT
+    origins = [(node, HERE), *((name, vmid) for name, vmid in network.vmids.items() if name != guest.host)]
+    for name, origin in origins:
+        theirs = found.firewall(f"{fw.FOLDER}/{origin}.fw")
+        for address in _version_4(network.addresses.get(guest.host, ())):
+            for source in _version_4(network.addresses.get(name, ())):
+                for port in ports:
+                    packet = verdict.Packet(source, int(port), dest=address)
+                    accepted = verdict.guest("IN", cluster, found.firewall(guest.file), packet).accepted
+                    if origin == HERE:
+                        yield Try(origin, address, port, LET_IN if accepted else KEPT_OUT)
+                    elif accepted and verdict.guest("OUT", cluster, theirs, packet).accepted:
+                        yield Try(origin, address, port, LET_IN)
+
+
+def _version_4(addresses: Iterable[str]) -> Iterator[str]:
+    return (one for one in addresses if ":" not in one)
 
 
 def interfaces(said: str, vmid: str) -> dict[str, bool]:

@@ -49,7 +49,10 @@ def _told(item: pytest.Item, found: Finding) -> str:
     words = (item.obj.__doc__ or "").strip().partition("\n")[0]  # type: ignore[attr-defined]  # it is a Function
     if found.verdict is not Verdict.FAILED or not words:
         return found.message
-    values = ", ".join(f"{name}: {d.actual}, now {d.desired}" for name, d in found.differences.items())
+    values = ", ".join(
+        f"{name}: {d.actual}" + (f", now {d.desired}" if d.desired != "" else "")
+        for name, d in found.differences.items()
+    )
     return f"{words[:1].lower()}{words[1:].rstrip('.')} ({values})"
 
 

@@ -23,6 +23,7 @@ from ..errors import GuestError, HostError, UsageError, did_you_mean
 from ..transport import Address, Answer, Question, Transport, connect
 from ..transport.guest import GuestTransport
 from ..transport.shells import Shells
+from ..transport.ssh import hang_up
 
 if TYPE_CHECKING:
     from ..config import Guest
@@ -48,6 +49,8 @@ class Fleet:
         self._folder = folder
         self._shells: dict[str, Shells] = {}
         self._lock = Lock()
+        self._locked: dict[str, tuple[str, str]] = {}
+        self._trips_before: dict[str, int] = {}
         self.lost: dict[str, HostError] = {}
         """Nodes that did not answer, with the reason: nothing more is asked of them in this run."""
         inventory = _inventory(declared)
@@ -114,6 +117,7 @@ class Fleet:
     def lock(self, hosts: Collection[str], path: str, owner: str) -> dict[str, str]:
         """Take a lock on hosts, connecting on the way; returns who holds it where it is taken."""
         held = self.run(lambda host: self._shells_on(host).lock(path, owner), hosts, "lock")
+        self._locked |= {host: (path, owner) for host, holder in held.items() if holder is None}
         return {host: holder for host, holder in held.items() if holder is not None}
 
     def _shells_on(self, node: str) -> Shells:
@@ -147,6 +151,28 @@ class Fleet:
             yield transport
         finally:
             transport.close()
+
+    def leave(self, node: str) -> None:
+        """Let go of a node that goes down: its shells are gone, or will be."""
+        with self._lock:
+            shells = self._shells.pop(node, None)
+        address = self.address(node)
+        if address.transport == "ssh":
+            hang_up(address)
+        if shells is not None:
+            self._trips_before[node] = self._trips_before.get(node, 0) + shells.trips
+            shells.close()
+
+    def come_back(self, node: str) -> str | None:
+        """Connect to a node that was left; take its lock again if it was ours; returns who has it now."""
+        shells = self._shells_on(node)
+        if node not in self._locked:
+            shells.open()
+            return None
+        holder = shells.lock(*self._locked[node])
+        if holder is not None:
+            del self._locked[node]
+        return holder
 
     def ask(self, asked: Mapping[str, Sequence[Question]]) -> dict[str, list[Answer] | HostError]:
         """Ask nodes and guests at once, each node in one round trip, its guests' questions among its own.
@@ -195,6 +221,7 @@ class Fleet:
             sudo=bool(host.get("sudo")),
             connect_seconds=float(host.get("connect_seconds") or 10),
             command_seconds=float(host.get("command_seconds") or 300),
+            reboot_seconds=float(host.get("reboot_seconds") or 600),
             options=(str(self._folder / ".phoenix" / "lab" / name),) if kind == "lab" else options,
         )
 
@@ -204,7 +231,9 @@ class Fleet:
 
     def trips(self) -> Mapping[str, int]:
         """Return the round trips made so far, by node."""
-        return {host: shells.trips for host, shells in self._shells.items()}
+        trips = {host: shells.trips for host, shells in self._shells.items()}
+        before = self._trips_before
+        return {host: trips.get(host, 0) + before.get(host, 0) for host in {**trips, **before}}
 
     def close(self) -> None:
         """Close every transport."""

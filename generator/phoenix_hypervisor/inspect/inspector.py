@@ -17,6 +17,7 @@ from .. import registry
 from ..errors import GuestDownError
 from ..resource import CREATE, Ref
 from .around import Around
+from .boots import Boot
 from .classify import NOTICE, UNKNOWN, Comparison, check_name, classify
 from .looks import Finding, Look, Status, Verdict, looks
 from .sightings import Sightings
@@ -80,6 +81,10 @@ class Inspector:
     def orphans(self) -> list[Ref]:
         """Return what we made on the hosts and is declared no longer."""
         return self._sightings.undeclared()
+
+    def boots(self) -> dict[str, Boot]:
+        """Return what nodes say of their boot, when orphans were looked for as well."""
+        return self._sightings.boots
 
     # Collection: which checks, for which resources, in which order.
 

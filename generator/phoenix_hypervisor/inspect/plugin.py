@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .inspector import Inspector
+    from .opening import OpenSite
 
 FAILED, UNKNOWN_STATUS = 1, 3
 NOTICE, UNKNOWN = "phoenix_notice", "phoenix_unknown"  # as in classify.py, which costs an import
@@ -46,8 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.getoption("assertmode", "rewrite") == "plain":
         raise pytest.UsageError("checks need pytest's rewritten asserts: leave out --assert=plain")
-    config.pluginmanager.register(_inspector(config), NAME)
+    opened = _opened(config)
+    config.pluginmanager.register(_inspector(config, opened), NAME)
     config.pluginmanager.register(Telling(), "phoenix-telling")
+    if not hasattr(config, "workerinput"):  # xdist's workers report to the one that has none
+        from .recording import Recording
+
+        config.pluginmanager.register(Recording(config, opened.site.folder), "phoenix-recording")
 
 
 def _is_verify(argument: str, config: pytest.Config) -> bool:
@@ -55,19 +61,28 @@ def _is_verify(argument: str, config: pytest.Config) -> bool:
     return path.name == "verify" or path.parent.name == "verify"
 
 
-def _inspector(config: pytest.Config) -> Inspector:
+def _opened(config: pytest.Config) -> OpenSite:
     from ..errors import PhoenixError
-    from .inspector import Inspector
     from .opening import open_site
 
     try:
         opened = open_site(
             config.getoption("--site"), start=_start(config), hosts=config.getoption("--on") or ()
         )
-        refs = opened.scope(config.getoption("--target") or ())
     except PhoenixError as error:
         raise pytest.UsageError(str(error)) from error
     config.add_cleanup(opened.fleet.close)
+    return opened
+
+
+def _inspector(config: pytest.Config, opened: OpenSite) -> Inspector:
+    from ..errors import PhoenixError
+    from .inspector import Inspector
+
+    try:
+        refs = opened.scope(config.getoption("--target") or ())
+    except PhoenixError as error:
+        raise pytest.UsageError(str(error)) from error
     probes = not config.getoption("--no-probes")
     everything = opened.chosen(config.getoption("--target") or ()) is None
     return Inspector(opened.site, opened.fleet, refs, probes=probes, orphans=everything)
@@ -130,6 +145,7 @@ class Telling:
             for name, value in getattr(report, "user_properties", ())
             if name == NOTICE
         }
+        notices |= {f"{node}: {said}" for node, boot in inspector.boots().items() for said in boot.notices}
         if notices:
             terminalreporter.section("worth knowing")
             for line in sorted(notices):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from .. import registry
 from ..errors import HostError
 from ..resource import Kind, Ref
+from .boots import Boot, boot_of
 from .classify import why
 from .looks import Finding, Verdict
 from .speculation import Call, Speculation
@@ -38,6 +40,8 @@ class Sightings:
         self.owned: dict[tuple[str, str], set[str]] = {}
         """(host, kind) → names of what we made there, where that could be told."""
         self.seen: dict[Ref, Any] = {}
+        self.boots: dict[str, Boot] = {}
+        """Nodes' boots, where that could be told."""
 
     def learn(self, kind: str, module: ModuleType) -> None:
         """Take a module's functions."""
@@ -47,14 +51,20 @@ class Sightings:
             self._seers[kind] = module.seen
 
     def calls(self, hosts: Collection[str], states: Speculation) -> list[Call]:
-        """Return the calls that learn what the owners will ask."""
-        return [
+        """Return the calls that learn what the owners will ask, and what nodes say of their boot."""
+        booted = [
+            Call(host, f"boot {host}", partial(boot_of, states.host(host))) for host in self._nodes(hosts)
+        ]
+        return booted + [
             Call(host, f"owned {kind}", partial(owned, states.host(host)))
             for kind, host, owned in self._owning(hosts)
         ]
 
     def note_owned(self, hosts: Collection[str], states: Speculation) -> None:
-        """Note what is ours on the hosts."""
+        """Note what is ours on the hosts, and how nodes were booted."""
+        for host in self._nodes(hosts):
+            with suppress(Exception):  # what is no Proxmox node has nothing to say
+                self.boots[host] = boot_of(states.host(host))
         for kind, host, owned in self._owning(hosts):
             if self._fleet.is_lost(host):
                 continue
@@ -84,6 +94,11 @@ class Sightings:
         for kind, owned in self._owners.items():
             anywhere = registry.kind(kind).scope == "host"
             yield from ((kind, host, owned) for host in hosts if anywhere or host in self._site.nodes)
+
+    def _nodes(self, hosts: Collection[str]) -> list[str]:
+        """The nodes among hosts when all there is to know is asked for."""
+        nodes = (host for host in hosts if host in self._site.nodes and not self._fleet.is_lost(host))
+        return sorted(nodes) if self.orphans else []
 
     def see(self, resources: Mapping[Ref, Kind], states: Speculation) -> Iterator[Finding]:
         """Look at the actual of these as a whole; their checks have asked the same. Yields what cannot be."""

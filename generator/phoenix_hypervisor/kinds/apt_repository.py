@@ -195,7 +195,7 @@ class AptRepository(Kind):
             "sample",
             {
                 "uris": ["https://packages.example.org/debian"],
-                "suites": ["bookworm"],
+                "suites": ["trixie"],
                 "components": ["main"],
                 "architectures": ["amd64"],
                 "signed_by": {"keyring": keyring, "sha256": SAMPLE_SHA256},
@@ -203,7 +203,7 @@ class AptRepository(Kind):
             },
             {
                 "uris": ["https://mirror.example.org/debian"],
-                "suites": ["bookworm", "bookworm-updates"],
+                "suites": ["trixie", "trixie-updates"],
                 "components": ["main", "contrib"],
                 "architectures": ["amd64", "i386"],
                 "signed_by": {"keyring": other},
@@ -218,8 +218,8 @@ class AptRepository(Kind):
             {**flat, "signed_by": key},
             {**flat, "uris": ["https://packages.example.org/testing"]},
         )
-        enterprise = {"file": f"{FOLDER}/pve-enterprise.list", "enabled": False}
-        yield Samples("enterprise", enterprise, {**enterprise, "file": f"{FOLDER}/ceph.list"})
+        enterprise = {"file": f"{FOLDER}/pve-enterprise.sources", "enabled": False}
+        yield Samples("enterprise", enterprise, {**enterprise, "file": f"{FOLDER}/ceph.sources"})
 
 
 def path_of(name: str) -> str:

@@ -129,6 +129,8 @@ class Lxc(Settings):
         for card in self.gpus:
             missing = f"there is no `{card}` in the node's `hardware: gpus:`"
             yield Want("gpu", card, "gpus", missing, "V-36", exact=True)
+        if self.gpus:  # a node whose driver is somebody else's matter has one all the same
+            yield Want("nvidia_driver", "version", "gpus", "", exact=True, required=False)
         yield Want("mounts", self.guest_name, "mounts", "", exact=True, required=False)
         for guest in self.after:
             missing = f"there is no guest `{guest}` on this node"

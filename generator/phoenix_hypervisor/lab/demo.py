@@ -12,7 +12,7 @@ from ..errors import ExitCode, PhoenixError
 from ..process import attach
 from .site import declared_nodes
 
-SECRET = "samba/heads"  # noqa: S105  (its name)
+NAMES = ("samba/heads", "unix/admin")
 
 
 class Scene(NamedTuple):
@@ -26,11 +26,11 @@ class Scene(NamedTuple):
 
 SECRETS = (
     Scene(
-        "The files name a secret: the password of a Samba user. Secrets live in an encrypted file,\n"
-        "configs/secrets.age; this makes the key that opens it, and draws a password.",
+        "The files name secrets: passwords of users. Secrets live in an encrypted file,\n"
+        "configs/secrets.age; this makes the key that opens it, and draws the passwords.",
         "phoenix secrets init",
     ),
-    Scene("", f"phoenix secrets set {SECRET} --generate"),
+    *(Scene("", f"phoenix secrets set {name} --generate") for name in NAMES),
 )
 STORY = (
     Scene(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILE = "faults.json"
+BOOT_SECONDS = 0.5
+"""How long a node refuses connections after it went down, if nothing else is said."""
 
 
 class Sort(StrEnum):
-    """What can go wrong. The first four happen once, the last two until they are cleared."""
+    """What can go wrong. The first four happen once, the others until they are cleared."""
 
     KILL = "kill-before"
     DROP = "drop-before"
@@ -20,6 +22,8 @@ class Sort(StrEnum):
     CHANGE = "change-before"
     REFUSE = "refuse"
     FULL = "full"
+    SLOW = "slow-boot"
+    DEAD = "stay-down"
 
 
 WORDS = {
@@ -29,6 +33,8 @@ WORDS = {
     Sort.CHANGE: "N COMMAND",
     Sort.REFUSE: "",
     Sort.FULL: "DIR",
+    Sort.SLOW: "N",
+    Sort.DEAD: "",
 }
 MEANING = {
     Sort.KILL: "phoenix itself is killed (SIGKILL) just before its N-th act on the node",
@@ -37,6 +43,8 @@ MEANING = {
     Sort.CHANGE: "somebody else runs COMMAND on the node just before the N-th act",
     Sort.REFUSE: "the node refuses connections, until cleared",
     Sort.FULL: "there is no space left in the folder DIR of the node, until cleared",
+    Sort.SLOW: "a boot takes N seconds, until cleared",
+    Sort.DEAD: "the node does not come back from a reboot, until cleared",
 }
 ONCE = (Sort.KILL, Sort.DROP, Sort.HANG, Sort.CHANGE)
 
@@ -78,6 +86,13 @@ class Faults:
     def refusing(self) -> bool:
         """Tell whether the node refuses connections."""
         return any(fault.sort is Sort.REFUSE for fault in self.listed())
+
+    def boot_seconds(self) -> float | None:
+        """Return how long a boot takes; None when it never ends."""
+        sorts = {fault.sort: fault for fault in self.listed()}
+        if Sort.DEAD in sorts:
+            return None
+        return float(sorts[Sort.SLOW].at) if Sort.SLOW in sorts else BOOT_SECONDS
 
     def full_folders(self) -> tuple[str, ...]:
         """Return the folders that have no space left."""

@@ -1,11 +1,13 @@
-"""What a node shows of its graphics cards once NVIDIA's driver is loaded: device nodes, and facts in /proc.
+"""NVIDIA's driver on a lab node: its facts in /proc, its device nodes, and whether it was there already.
 
-The devices only have to be there: behind each is /dev/null.
+A node whose site says nothing of the driver has had it from the beginning, as if somebody had installed
+it; one whose site declares it has none until Phoenix installs it. What is there is the stand-ins' to say
+(standins/nvidia_state.py): behind each device is /dev/null.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,39 +15,29 @@ if TYPE_CHECKING:
 
     from .node import Gpu
 
-COMMON = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
-CAPS = ("nvidia-caps/nvidia-cap1", "nvidia-caps/nvidia-cap2")
-VERSION = "570.153.02"
+STATE = "var/lib/phoenix-lab"
+FACTS, DEVICES = f"{STATE}/proc-driver", f"{STATE}/devices"
+"""Shown as /proc/driver; a line for each device node."""
+VERSION, SORT = "570.153.02", "open"
+"""Of a driver that was there already."""
+SHOW = "lab-graphics"
+"""The stand-in that shows what is plugged in."""
 
 
-def nodes(count: int) -> tuple[str, ...]:
-    """Return the device nodes of that many cards."""
-    if not count:
+def nodes(root: Path) -> tuple[str, ...]:
+    """Return the device nodes a node's cards have now."""
+    try:
+        return tuple((root / DEVICES).read_text(encoding="ascii").split())
+    except FileNotFoundError:
         return ()
-    return tuple(f"/dev/{name}" for name in (*(f"nvidia{n}" for n in range(count)), *COMMON, *CAPS))
 
 
-def describe(folder: Path, gpus: Sequence[Gpu]) -> None:
-    """Fill a folder with what is in /proc/driver of a node with these cards, in the driver's order."""
-    top = folder / "nvidia"
-    for minor, gpu in enumerate(gpus):
-        place = top / "gpus" / gpu.pci
-        place.mkdir(parents=True)
-        facts = {
-            "Model": gpu.model or "NVIDIA Graphics Device",
-            "IRQ": str(100 + minor),
-            "GPU UUID": f"GPU-00000000-0000-0000-0000-{minor:012d}",
-            "Video BIOS": "98.06.1f.00.01",
-            "Bus Type": "PCIe",
-            "DMA Size": "47 bits",
-            "DMA Mask": "0x7fffffffffff",
-            "Bus Location": gpu.pci,
-            "Device Minor": str(minor),
-            "GPU Firmware": VERSION,
-            "GPU Excluded": "No",
-        }
-        lines = "".join(f"{name + ':':<16} {value}\n" for name, value in facts.items())
-        (place / "information").write_text(lines, encoding="ascii")
-    if gpus:
-        text = f"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {VERSION}  Release Build\n"
-        (top / "version").write_text(text, encoding="ascii")
+def plug(model: dict[str, Any], gpus: Sequence[Gpu], kernel: str, *, driver: bool) -> None:
+    """Put the cards into a node's model; `driver` says whether a node that has never had any has one."""
+    model["cards"] = [{"pci": gpu.pci, "model": gpu.model} for gpu in gpus]
+    if "nvidia" in model or not gpus:
+        return
+    model["nvidia"] = {"loaded": "", "sort": "", "nodes": []}
+    if driver:
+        there = {"loaded": VERSION, "sort": SORT, "userland": VERSION, "plain": {kernel: [VERSION, SORT]}}
+        model["nvidia"].update(there)

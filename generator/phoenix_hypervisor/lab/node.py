@@ -13,12 +13,16 @@ from typing import Any, NamedTuple
 from ..errors import PhoenixError
 from ..process import Ended, attach, run
 from ..secrets import Text
-from . import graphics, sandbox, skeleton
+from . import boots, graphics, pci, sandbox, skeleton
 
 MARKER = "phoenix-lab.json"
 ACTIONS = "actions.log"
-DRIVERS = "proc-driver"
 WRAPPER = "# a stand-in of the lab"
+QUICK = {
+    "uname": 'case "$*" in -n|-s|-m) exec /usr/bin/uname "$@";; esac\n',
+    "sha256sum": 'case "$*" in *.run) ;; *) exec /usr/bin/sha256sum "$@";; esac\n',
+}
+"""Shell before a stand-in, for what the machine's own tool answers as well and is asked often."""
 
 
 class Disk(NamedTuple):
@@ -33,7 +37,7 @@ class Disk(NamedTuple):
 
 
 class Gpu(NamedTuple):
-    """A graphics card to put into a node, with its driver."""
+    """A graphics card to put into a node."""
 
     pci: str
     """Its address, as 0000:01:00.0; the driver numbers the cards in this order."""
@@ -64,6 +68,12 @@ class LabNode:
         """Tell whether the node has been made (`up`)."""
         return (self.folder / MARKER).is_file()
 
+    @property
+    def address(self) -> str:
+        """The address that it was made with, with its prefix."""
+        found = str(self._marker()["address"])
+        return found if "/" in found else f"{found}/24"
+
     def up(
         self,
         hostname: str,
@@ -72,20 +82,22 @@ class LabNode:
         gpus: Sequence[Gpu] = (),
         *,
         fresh: bool = False,
+        loader: str = boots.SYSTEMD,
+        driver: bool = True,
     ) -> bool:
         """Make the node, or keep the one that is there and add what is new; True if it was made.
 
         Kept: everything anybody has done to it. Refreshed: stand-ins, links into the machine's /usr,
-        graphics cards.
+        graphics cards. `driver` says whether the cards' driver was there before anybody did anything.
         """
         if fresh:
             self.down()
         made = not self.exists
         if made:
             self._make(hostname, address)
-        self._refresh()
+        self._refresh(loader)
         self._add_disks(disks)
-        self._set_gpus(gpus)
+        self._set_gpus(gpus, driver=driver)
         return made
 
     def down(self) -> bool:
@@ -144,6 +156,10 @@ class LabNode:
         """Run a command on our own terminal, inside the node; its exit status."""
         return attach(sandbox.argv(self._layout(), command, terminal=os.environ.get("TERM", "dumb")))
 
+    def reboot(self, *, timeout: float = 60) -> None:
+        """Let the node go down, as `reboot` on it does; it comes up again when somebody connects."""
+        self.run("reboot", timeout=timeout)
+
     @property
     def _state(self) -> Path:
         return self.root / "var/lib/phoenix-lab"
@@ -157,16 +173,16 @@ class LabNode:
         marker = self._marker()
         disks = tuple(sandbox.Disk(self.folder / "disks" / row[0], *row) for row in marker["disks"])
         filesystems = self.folder / "proc-filesystems"
-        drivers = self.folder / DRIVERS
-        gpus = marker.get("gpus", 0)
+        drivers = self.root / graphics.FACTS
         return sandbox.Layout(
             self.root,
             marker["hostname"],
             filesystems,
             disks,
-            graphics.nodes(gpus),
-            drivers if gpus else None,
+            graphics.nodes(self.root),
+            drivers if drivers.is_dir() else None,
             tuple(full),
+            boots.shown(self.root),
         )
 
     def _make(self, hostname: str, address: str) -> None:
@@ -187,7 +203,7 @@ class LabNode:
         _write(new / MARKER, {"hostname": hostname, "address": address, "disks": []})
         new.replace(self.folder)
 
-    def _refresh(self) -> None:
+    def _refresh(self, loader: str) -> None:
         """Bring in what comes from this machine and this version: links, stand-ins, /proc/filesystems."""
         for link, target in sandbox.links().items():
             path = self.root / link[1:]
@@ -198,6 +214,15 @@ class LabNode:
         more = "".join(f"nodev\t{name}\n" for name in ("nfsd", "zfs") if f"\t{name}\n" not in here)
         (self.folder / "proc-filesystems").write_text(here + more, encoding="ascii")
         self._write_wrappers()
+        self._give_boot_loader(loader)
+
+    def _give_boot_loader(self, loader: str) -> None:
+        """Give a node that has none a boot loader and a running kernel."""
+        if not (self.root / boots.GOING).exists():
+            boots.lay(self.root, loader)
+            with _locked(self._state):
+                known = _read(self._state / "model.json")
+                _write(self._state / "model.json", known | boots.model(self.root, loader))
 
     def _write_wrappers(self) -> None:
         folder = self.root / "usr/local/sbin"
@@ -208,17 +233,30 @@ class LabNode:
         python = f"{shlex.quote(str(sandbox.python()))} -I -S -X pycache_prefix={sandbox.PYTHON_CACHE}"
         for tool in wanted:
             path = folder / tool
-            text = f'#!/bin/sh\n{WRAPPER}\nexec {python} {sandbox.STANDINS} {tool} "$@"\n'
+            text = (
+                f'#!/bin/sh\n{WRAPPER}\n{QUICK.get(tool, "")}exec {python} {sandbox.STANDINS} {tool} "$@"\n'
+            )
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
 
-    def _set_gpus(self, gpus: Sequence[Gpu]) -> None:
+    def _set_gpus(self, gpus: Sequence[Gpu], *, driver: bool) -> None:
         """Show the cards that are declared now, and no others."""
-        folder = self.folder / DRIVERS
-        shutil.rmtree(folder, ignore_errors=True)
         ordered = sorted(gpus)
-        graphics.describe(folder, ordered)
-        _write(self.folder / MARKER, self._marker() | {"gpus": len(ordered)})
+        with _locked(self._state):
+            model = _read(self._state / "model.json")
+            kernel = str(model.get("boot", {}).get("kernel", boots.KERNEL))
+            graphics.plug(model, ordered, kernel, driver=driver)
+            taken = "nvidia" if model.get("nvidia", {}).get("loaded") else ""
+            model["pci"] = pci.plugged(model.get("pci", []), ordered, taken)
+            pci.show(self.root, model["pci"])
+            pci.sit(self.root)
+            _write(self._state / "model.json", model)
+        (self.root / graphics.FACTS).mkdir(exist_ok=True)
+        here = [str(sandbox.python()), "-I", "-S", str(Path(__file__).with_name("standins")), graphics.SHOW]
+        ended = run(["env", f"PHOENIX_LAB_ROOT={self.root}", *here], timeout=60)
+        if ended.status:
+            said = ended.stderr.decode(errors="replace").strip()
+            raise PhoenixError(f"{self.folder}: its graphics cards cannot be shown: {said}")
 
     def _add_disks(self, disks: Sequence[Disk]) -> None:
         """Put in the disks that are not there yet; a disk that is no longer declared stays, as in life."""

@@ -53,6 +53,8 @@ class Layout(NamedTuple):
     """A folder of the machine that the node sees as /proc/driver."""
     full: tuple[str, ...] = ()
     """Folders of the node in which a write finds no space left."""
+    shown: tuple[tuple[Path, str], ...] = ()
+    """Files of the machine that the node sees in its /proc: (file, place)."""
 
 
 def argv(layout: Layout, command: Sequence[str], *, way: str | None = None, terminal: str = "") -> list[str]:
@@ -103,6 +105,8 @@ def _bubblewrap(layout: Layout, command: list[str], environment: dict[str, str])
         argv += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
     if layout.drivers:
         argv += ["--ro-bind", str(layout.drivers), "/proc/driver"]
+    for file, place in layout.shown:
+        argv += ["--ro-bind", str(file), place]
     argv += ["--proc", PROC, "--remount-ro", PROC]
     for folder in ("/dev/disk", "/dev/disk/by-id"):
         argv += ["--perms", "0755", "--dir", folder]
@@ -130,6 +134,8 @@ def _unshare(layout: Layout, command: list[str], environment: dict[str, str]) ->
         argv += ["--setting", name]
     for disk in layout.disks:
         argv += ["--disk", str(disk.file), disk.kname, disk.by_id]
+    for file, place in layout.shown:
+        argv += ["--show", str(file), place]
     argv += ["--proc", PROC]
     if layout.drivers:
         argv += ["--drivers", str(layout.drivers)]

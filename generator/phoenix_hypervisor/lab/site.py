@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from ..config.inventory import Inventory
 
+DRIVER = "nvidia_driver"
+"""The kind whose declaration makes a lab node begin without the driver."""
 PLACE = Path(".phoenix", "lab")
 """Where in a site's folder its lab nodes are."""
 
@@ -23,6 +25,8 @@ class Declared(NamedTuple):
     disks: tuple[Disk, ...]
     address: str
     gpus: tuple[Gpu, ...]
+    driver: bool
+    """Whether its cards' driver is there from the beginning: the files say nothing of it."""
 
 
 def lab_node(site_folder: Path, name: str) -> LabNode:
@@ -49,6 +53,7 @@ def declared_nodes(site_folder: Path) -> dict[str, Declared]:
             tuple(Disk(disk.id, disk.size, disk.serial, disk.model) for disk in node.hardware.disks.values()),
             _address(site.inventory, name),
             tuple(Gpu(gpu.pci, gpu.model) for gpu in node.hardware.gpus.values()),
+            not any((ref.host, ref.kind) == (name, DRIVER) for ref in site.resources),
         )
         for name, node in site.nodes.items()
         if _transport(site.inventory, name) == "lab"

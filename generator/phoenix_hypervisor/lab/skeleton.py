@@ -1,14 +1,15 @@
-"""What is on a node's root before anybody has touched it: Debian 12 with Proxmox VE 8."""
+"""What is on a node's root before anybody has touched it: Debian 13 with Proxmox VE 9."""
 
 import hashlib
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
-KERNEL = "6.8.12-lab"
+from .boots import KERNEL
 
 FOLDERS = (
     "boot", "etc/alternatives", "etc/apt/keyrings", "etc/apt/sources.list.d", "etc/chrony/sources.d",
-    "etc/logrotate.d", "etc/default", "etc/modprobe.d", "etc/modules-load.d", "etc/network",
+    "etc/logrotate.d", "etc/default", "etc/modprobe.d", "etc/modules-load.d", "etc/network/interfaces.d",
     "etc/pve/firewall", "etc/pve/priv", "etc/samba", "etc/security", "etc/skel", "etc/sysctl.d",
     "etc/systemd/system", "etc/zfs",
     "etc/ssh/sshd_config.d", "etc/sudoers.d",
@@ -37,10 +38,12 @@ LINKS = {
 }
 
 PACKAGES = {
-    "apt": "2.6.1", "bash": "5.2.15-2+b8", "chrony": "4.3-2+deb12u1", "coreutils": "9.1-1", "dpkg": "1.21.22",
-    "ifupdown2": "3.2.0-1+pmx11", "logrotate": "3.21.0-1", "nfs-kernel-server": "1:2.6.2-4", "openssh-server":
-    "1:9.2p1-2+deb12u6", "pve-manager": "8.4.1", "proxmox-ve": "8.4.0", "samba": "2:4.17.12+dfsg-0+deb12u1",
-    "smbclient": "2:4.17.12+dfsg-0+deb12u1", "tzdata": "2025b-0+deb12u1", "zfsutils-linux": "2.2.7-pve2",
+    "apt": "3.0.3", "bash": "5.2.37-2+b5", "chrony": "4.6.1-3", "coreutils": "9.7-3",
+    "debian-archive-keyring": "2025.1", "dpkg": "1.22.21", "ifupdown2": "3.3.0-1+pmx10",
+    "logrotate": "3.22.0-1", "nfs-kernel-server": "1:2.8.3-1", "openssh-server": "1:10.0p1-7",
+    "proxmox-archive-keyring": "4.0", "pve-manager": "9.0.3", "proxmox-ve": "9.0.0",
+    "samba": "2:4.22.4+dfsg-1~deb13u1", "smbclient": "2:4.22.4+dfsg-1~deb13u1",
+    "tzdata": "2025b-4+deb13u1", "zfsutils-linux": "2.3.4-pve1",
 }  # fmt: skip
 """Some of the packages that are installed, so that there are such."""
 
@@ -70,17 +73,33 @@ FILES = {
     "etc/hostname": "{host}\n",
     "etc/hosts": "127.0.0.1 localhost.localdomain localhost\n{address} {host}.lab {host}\n",
     "etc/machine-id": "{machine_id}\n",
-    "etc/debian_version": "12.11\n",
-    "etc/apt/sources.list": """\
-deb http://deb.debian.org/debian bookworm main contrib
-deb http://deb.debian.org/debian bookworm-updates main contrib
-deb http://security.debian.org/debian-security bookworm-security main contrib
+    "etc/debian_version": "13.1\n",
+    "etc/apt/sources.list.d/debian.sources": """\
+Types: deb
+URIs: http://deb.debian.org/debian/
+Suites: trixie trixie-updates
+Components: main contrib non-free-firmware
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://security.debian.org/debian-security/
+Suites: trixie-security
+Components: main contrib non-free-firmware
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """,
-    "etc/apt/sources.list.d/pve-enterprise.list": """\
-deb https://enterprise.proxmox.com/debian/pve bookworm pve-enterprise
+    "etc/apt/sources.list.d/pve-enterprise.sources": """\
+Types: deb
+URIs: https://enterprise.proxmox.com/debian/pve
+Suites: trixie
+Components: pve-enterprise
+Signed-By: /usr/share/keyrings/proxmox-archive-keyring.gpg
 """,
-    "etc/apt/sources.list.d/ceph.list": """\
-deb https://enterprise.proxmox.com/debian/ceph-quincy bookworm enterprise
+    "etc/apt/sources.list.d/ceph.sources": """\
+Types: deb
+URIs: https://enterprise.proxmox.com/debian/ceph-squid
+Suites: trixie
+Components: enterprise
+Signed-By: /usr/share/keyrings/proxmox-archive-keyring.gpg
 """,
     "etc/chrony/chrony.conf": """\
 confdir /etc/chrony/conf.d
@@ -132,11 +151,11 @@ USERGROUPS_ENAB yes
 ENCRYPT_METHOD YESCRYPT
 """,
     "etc/os-release": """\
-PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
+PRETTY_NAME="Debian GNU/Linux 13 (trixie)"
 NAME="Debian GNU/Linux"
-VERSION_ID="12"
-VERSION="12 (bookworm)"
-VERSION_CODENAME=bookworm
+VERSION_ID="13"
+VERSION="13 (trixie)"
+VERSION_CODENAME=trixie
 ID=debian
 """,
     "etc/modprobe.d/pve-blacklist.conf": "# disturbs passthrough\nblacklist nvidiafb\n",
@@ -144,12 +163,17 @@ ID=debian
 auto lo
 iface lo inet loopback
 
+iface eno1 inet manual
+
 auto vmbr0
 iface vmbr0 inet static
 \taddress {network}
+\tgateway {gateway}
 \tbridge-ports eno1
 \tbridge-stp off
 \tbridge-fd 0
+
+source /etc/network/interfaces.d/*
 """,
     "etc/samba/smb.conf": """\
 # The node's Samba as its distribution ships it: a stand-alone server, home folders, two printer shares.
@@ -204,6 +228,7 @@ def make(root: Path, hostname: str, address: str) -> None:
     """Fill an empty folder with a fresh node's root. `address` may have a prefix length; else it is 24."""
     words = {"host": hostname, "kernel": KERNEL, "machine_id": _machine_id(hostname)}
     words |= {"address": address.partition("/")[0], "network": address if "/" in address else f"{address}/24"}
+    words["gateway"] = _gateway(words["network"])
     for folder in (
         *FOLDERS,
         f"etc/pve/nodes/{hostname}/lxc",
@@ -255,6 +280,12 @@ def _passwd() -> str:
         for name, (uid, home) in SYSTEM_USERS.items()
     ]
     return "root:x:0:0:root:/root:/bin/bash\n" + "".join(nologin)
+
+
+def _gateway(network: str) -> str:
+    """Return what the installer proposes: the first address of the network that is not the node's own."""
+    own = ip_interface(network)
+    return str(next(address for address in own.network.hosts() if address != own.ip))
 
 
 def _machine_id(hostname: str) -> str:

@@ -13,8 +13,9 @@ from ..errors import HostError
 from ..process import Broken, Child
 from ..secrets import Text
 from ..transport import Address, Answer
+from ..transport.framing import Frame
 from ..transport.shell import ShellTransport
-from . import door
+from . import boots, door
 from .faults import Fault, Faults, Sort
 from .node import ACTIONS, LabNode
 
@@ -32,6 +33,7 @@ class LabTransport(ShellTransport):
         super().__init__(address, ())
         self.node = LabNode(Path(address.options[0]))
         self.faults = Faults(self.node.folder)
+        self._up = 0
 
     def _start(self) -> Child:
         """Enter the node. Raises HostError if it is not up, or refuses."""
@@ -45,6 +47,7 @@ class LabTransport(ShellTransport):
         shut = door.knock(self.node)
         if shut:
             raise self.unreachable(Broken(shut))
+        self._up = boots.went_down(self.node.root)
         argv = self.node.argv(door.shell(self.node), full=self.faults.full_folders())
         return _starter.submit(Child, argv).result()
 
@@ -60,7 +63,16 @@ class LabTransport(ShellTransport):
             self._write_down(number, command, None)
             raise
         self._write_down(number, command, answer.status)
+        if door.away(self.node):  # the answer goes where nobody is
+            self._drop()
+            raise self.lost(Broken("no answer"))
         return answer
+
+    def _exchange(self, frames: list[Frame], timeout: float) -> list[Answer]:
+        """Speak to the shell, unless the node went down meanwhile: it died then, whether it knows or not."""
+        if boots.went_down(self.node.root) != self._up:
+            raise Broken("the connection ended", b"Connection closed by remote host (it went down)")
+        return super()._exchange(frames, timeout)
 
     def _next_act(self) -> int:
         with _counting:

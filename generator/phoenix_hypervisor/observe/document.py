@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ExitCode
+from ..errors import ExitCode, HostError
 from ..inspect.looks import Look
 from ..resource import Ref, Step
+from .firewall_screen import effect_rows
 
 if TYPE_CHECKING:
-    from ..converge.engine import Outcome
+    from ..converge.outcome import Outcome
     from ..converge.plan import Entry, Plan
+    from ..firewall.effect import Effect
 
 VERSION = 1
 
 
-def plan_document(plan: Plan, looks: Mapping[Ref, Look], trips: Mapping[str, int]) -> dict[str, Any]:
-    """Return the plan as JSON values; docs/plan.md says what each means."""
+def plan_document(
+    plan: Plan,
+    looks: Mapping[Ref, Look],
+    trips: Mapping[str, int],
+    reach: Mapping[Ref, Sequence[Effect]] | None = None,
+    run: str = "",
+    lost: Mapping[str, HostError] | None = None,
+) -> dict[str, Any]:
+    """Return the plan as JSON values; docs/plan.md says what each means.
+
+    `run` is the name of its record; `lost` are the nodes of which nothing is known.
+    """
     return {
         "version": VERSION,
         "exit": int(plan.code),
-        "entries": [_entry(entry) for entry in plan.entries],
+        "run": run,
+        "lost": {node: error.message for node, error in (lost or {}).items()},
+        "entries": [
+            _entry(entry) | {"reach": effect_rows((reach or {}).get(entry.ref, ()))} for entry in plan.entries
+        ],
         "resources": {ref.full: look.status.value for ref, look in looks.items()},
         "orphans": [ref.full for ref in plan.orphans],
-        "notices": _notices(looks),
+        "notices": {**{node: list(said) for node, said in plan.notices.items()}, **_notices(looks)},
         "round_trips": dict(trips),
     }
 
@@ -36,20 +52,10 @@ def outcome_document(plan: dict[str, Any], outcome: Outcome, code: ExitCode) -> 
         "version": VERSION,
         "exit": int(code),
         "plan": plan,
-        "steps": [
-            {
-                "resource": ran.ref.full,
-                "title": ran.title,
-                "effect": str(ran.effect),
-                "began": round(ran.began, 3),
-                "seconds": round(ran.seconds, 3),
-                "status": ran.status,
-                "said": ran.said,
-            }
-            for ran in outcome.ran
-        ],
+        "steps": [ran.row for ran in outcome.ran],
         "resources": {ref.full: look.status.value for ref, look in outcome.looks.items()},
         "stuck": {ref.full: reason for ref, reason in outcome.stuck.items()},
+        "waiting": {ref.full: reason for ref, reason in outcome.waiting.items()},
         "reasons": {ref.full: list(look.reasons) for ref, look in outcome.looks.items() if look.reasons},
         "notices": _notices(outcome.looks),
     }
@@ -95,6 +101,7 @@ def _step(step: Step, *, exact: bool) -> dict[str, Any]:
         "stdin": str(step.stdin) if step.stdin is not None else None,
         "effect": str(step.effect),
         "interrupts": step.interrupts,
+        "because": step.because,
         "destroys": step.destroys,
         "exact": exact,
     }

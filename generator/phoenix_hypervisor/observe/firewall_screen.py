@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from ..firewall.effect import Effect
 from ..firewall.matrix import ANYWHERE, Pair
 
 VERSION = 1
+LONGEST = 12
+"""Lines of effects below one resource of a plan."""
 HEAD = ("TO", "PORT", "SERVED BY", "LET IN")
 
 
@@ -25,7 +28,7 @@ def lines(found: Sequence[Pair]) -> Iterator[str]:
     rows = [HEAD]
     for target, port, served_by in dict.fromkeys((p.target, p.port, p.served_by) for p in found):
         about = [p for p in found if (p.target, p.port) == (target, port)]
-        rows.append((target, port, served_by or "-", ", ".join(_let_in(about)) or "nobody"))
+        rows.append((target, port, served_by or "-", _names(about)))
     yield from _table(rows)
 
 
@@ -38,6 +41,7 @@ def _let_in(about: Sequence[Pair]) -> Iterator[str]:
     for pair in about:
         if pair.network and pair.accepted:
             networks.setdefault(pair.network, pair)
+    networks = {net: pair for net, pair in networks.items() if not any(_below(net, one) for one in networks)}
     hosts = [pair for pair in about if not pair.network and pair.source != ANYWHERE]
     inside = {pair: [net for net in networks if _within(pair.address, net)] for pair in hosts}
     yield from (pair.source for pair in hosts if pair.accepted and not inside[pair])
@@ -46,8 +50,40 @@ def _let_in(about: Sequence[Pair]) -> Iterator[str]:
         yield pair.source + (f" without {' and '.join(out)}" if out else "")
 
 
+def _below(network: str, other: str) -> bool:
+    small, large = ip_network(network), ip_network(other)
+    return small != large and small.version == large.version and small.subnet_of(large)  # type: ignore[arg-type]
+
+
 def _within(address: str, network: str) -> bool:
     return bool(address) and ip_address(address) in ip_network(network)
+
+
+def effect_lines(found: Sequence[Effect]) -> Iterator[str]:
+    """Yield a line for each port that others get in to than before."""
+    for effect in found[:LONGEST]:
+        after = _names(effect.after)
+        said = after if effect.before is None else f"{_names(effect.before)} → {after}"
+        yield f"may reach {effect.target} on {effect.port}: {said}"
+    if len(found) > LONGEST:
+        yield f"and {len(found) - LONGEST} ports more: `phoenix firewall matrix` has all of them"
+
+
+def effect_rows(found: Iterable[Effect]) -> list[dict[str, Any]]:
+    """Return the same for programs: who gets in, by name."""
+    return [
+        {
+            "target": effect.target,
+            "port": effect.port,
+            "before": None if effect.before is None else list(_let_in(effect.before)),
+            "after": list(_let_in(effect.after)),
+        }
+        for effect in found
+    ]
+
+
+def _names(way: Sequence[Pair]) -> str:
+    return ", ".join(_let_in(way)) or "nobody"
 
 
 def why_lines(found: Sequence[Pair]) -> Iterator[str]:

@@ -149,14 +149,15 @@ def _default(declared: FieldInfo) -> str:
 def _nested(model: type[BaseModel]) -> list[type[BaseModel]]:
     """The models inside a model's fields, each once."""
     hints = get_type_hints(model, include_extras=True)
-    return list(dict.fromkeys(inner for name in model.model_fields for inner in _models_in(hints[name])))
+    return list(dict.fromkeys(inner for name in model.model_fields for inner in models_in(hints[name])))
 
 
-def _models_in(hint: Any) -> Iterator[type[BaseModel]]:
+def models_in(hint: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models in a type, from the outermost."""
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         yield hint
     for inner in get_args(hint):
-        yield from _models_in(inner)
+        yield from models_in(inner)
 
 
 def described_type(hint: Any) -> str:

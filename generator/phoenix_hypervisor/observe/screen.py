@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..inspect.looks import Look, Status
 from ..resource import Change, Effect, Ref, Step
+from .firewall_screen import effect_lines
 
 if TYPE_CHECKING:
-    from ..converge.engine import Outcome
+    from ..converge.outcome import Outcome
     from ..converge.plan import Entry, Plan
     from ..converge.steps import Ran
+    from ..firewall.effect import Effect as Reached
 
 SIGNS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "same": ("=", "")}
 LONGEST = 96
@@ -39,24 +41,33 @@ def plan_lines(
     looks: Mapping[Ref, Look],
     lost: Mapping[str, Exception],
     node_of: Callable[[str], str] = str,
+    reach: Mapping[Ref, Sequence[Reached]] | None = None,
 ) -> Iterator[str]:
-    """Yield the plan as a person reads it; `node_of` says which node a host is or lives on."""
+    """Yield the plan as a person reads it; `node_of` says which node a host is or lives on.
+
+    `reach` is what the plan does to who gets in where, by the resource it is shown below.
+    """
     for host in dict.fromkeys(entry.ref.host for entry in plan.entries):
         node = node_of(host)
         if node not in lost:
             yield paint(host, "cyan") + ("" if node == host else f" on {node}")
             entries = [entry for entry in plan.entries if entry.ref.host == host]
-            yield from (line for entry in entries if not _only_waits(entry) for line in entry_lines(entry))
+            for entry in (entry for entry in entries if not _only_waits(entry)):
+                yield from entry_lines(entry, effect_lines((reach or {}).get(entry.ref, ())))
             yield from _waiting_lines([entry for entry in entries if _only_waits(entry)])
     for name in sorted(lost):
         yield f"{paint('?', 'magenta')} {lost[name]}"
     if plan.orphans:
         yield "made by us, declared no longer (left alone; `--prune` removes them):"
         yield from (f"  {paint('o', 'yellow')} {ref.full}" for ref in plan.orphans)
+    for node, said in plan.notices.items():
+        yield from (f"{paint('notice:', 'yellow')} {node}: {notice}" for notice in said)
     yield from _notice_lines(looks)
     interrupted = [step.interrupts for entry in plan.entries for step in entry.steps if step.interrupts]
     if interrupted:
         yield f"interrupts: {', '.join(dict.fromkeys(interrupted))}"
+    if plan.reboots():
+        yield "nodes are rebooted by `apply --reboot` only; what needs that waits, and all the rest goes on"
     yield summary(plan, looks)
 
 
@@ -88,11 +99,12 @@ def _waiting_lines(entries: list[Entry]) -> Iterator[str]:
         yield f"  {paint(*SIGNS['same'])} after {blocker}, looked at again then: {names}"
 
 
-def entry_lines(entry: Entry) -> Iterator[str]:
-    """Yield one resource of a plan: what differs, and what would be run."""
+def entry_lines(entry: Entry, further: Iterable[str] = ()) -> Iterator[str]:
+    """Yield one resource of a plan: what differs, what that means (`further`), and what would be run."""
     yield f"  {_sign(entry)} {entry.ref}{_note(entry)}"
     if not (entry.look.change.creates or entry.look.change.removes):
         yield from (f"      {line}" for line in change_lines(entry.look.change))
+    yield from (f"      {line}" for line in further)
     for reason in entry.look.reasons:
         yield f"      {paint('?', 'magenta')} {reason}"
     for refusal in entry.refusals:
@@ -102,6 +114,8 @@ def entry_lines(entry: Entry) -> Iterator[str]:
         lines = [*first, f"{last}  {_effect(step)}"]
         yield f"      {paint('$', 'cyan')} {lines[0]}"
         yield from (f"          {line}" for line in lines[1:])
+        if step.because:
+            yield f"          because {step.because}"
 
 
 def _sign(entry: Entry) -> str:
@@ -127,11 +141,26 @@ def _note(entry: Entry) -> str:
 
 
 def change_lines(change: Change) -> Iterator[str]:
-    """Yield one line for each attribute: `name: actual → desired`."""
+    """Yield one line for each attribute: `name: actual → desired`; of lists of lines, those that differ."""
     for name, (actual, desired, relation) in change.attributes.items():
+        if _are_lines(actual, desired):
+            gone, new = (
+                [line for line in a if line not in b] for a, b in ((actual, desired), (desired, actual))
+            )
+            yield f"{name}:" + ("" if gone or new else " the same ones in another order")
+            yield from (f"  - {line}" for line in gone)
+            yield from (f"  + {line}" for line in new)
+            continue
         arrow = "→" if relation in ("==", "") else f"should be {relation}"
         before, after = _differing(actual, desired)
         yield f"{name}: {before} {arrow} {after}"
+
+
+def _are_lines(*values: Any) -> bool:
+    """Whether both are lists of whole lines, which nobody could tell apart beside each other."""
+    return all(isinstance(value, (list, tuple)) for value in values) and any(
+        isinstance(line, str) and " " in line for value in values for line in value
+    )
 
 
 def _differing(actual: Any, desired: Any) -> tuple[str, str]:
@@ -221,9 +250,10 @@ def outcome_lines(
     for ref, look in outcome.looks.items():
         if look.status is Status.OK or node_of(ref.host) in outcome.lost:
             continue
-        reason = outcome.stuck.get(ref) or "; ".join(look.reasons)
+        reason = outcome.stuck.get(ref) or "; ".join(look.reasons) or _waiting(outcome, ref)
         after = f" by {look.blocked_by}" if look.blocked_by else ""
-        yield f"{paint('✗', 'red')} {ref.full}: {look.status.value}{after}{': ' + reason if reason else ''}"
+        sign = paint("~", "yellow") if outcome.waits(ref) else paint("✗", "red")
+        yield f"{sign} {ref.full}: {look.status.value}{after}{': ' + reason if reason else ''}"
         yield from (f"    {line}" for line in change_lines(look.change))
     for ref, reason in outcome.stuck.items():
         if ref not in outcome.looks:
@@ -233,6 +263,13 @@ def outcome_lines(
     wrong = len(outcome.looks) - right
     said = f"{_counted(len(outcome.ran), 'step')} run; {_counted(right, 'resource')} as declared"
     yield said + (f", {wrong} not" if wrong else "")
+
+
+def _waiting(outcome: Outcome, ref: Ref) -> str:
+    """Return in words that a resource waits for a reboot, itself or through what it needs."""
+    if ref in outcome.waiting:
+        return f"waits for a reboot (`apply --reboot`): {outcome.waiting[ref]}"
+    return f"{waits}, which it needs, waits for a reboot" if (waits := outcome.waits(ref)) else ""
 
 
 def _counted(number: int, what: str) -> str:

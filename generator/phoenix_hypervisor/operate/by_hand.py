@@ -19,6 +19,7 @@ from ..resource import Refusal, Step
 from . import guests
 from .guests import Named
 from .node_lock import LOCK, owner, refuse_if_held
+from .patience import patiently
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Verb:
     """What is so then: `runs`."""
     otherwise: Callable[[Named], str] = lambda _one: ""
     """What to do if it has not."""
+    patient: bool = False
+    """Whether its steps may take hours."""
     running: bool | None = None
     """Whether the guest runs afterwards; None: as before."""
 
@@ -118,7 +121,7 @@ class ByHand:
         self._tell_about(one, verb, sight, sights)
         if any(step.destroys for step in steps) and not self._voice.agreed(one, steps):
             return ExitCode.PENDING
-        failure = carry_out(self.fleet, self.site.folder, one, steps, self._voice.ran)
+        failure = carry_out(self.fleet, self.site.folder, one, steps, self._voice.ran, patient=verb.patient)
         sights |= guests.look(self.fleet, [one])
         after = known(sights[one.name])
         if not verb.right(after) or (failure and not verb.decides):
@@ -153,15 +156,25 @@ class ByHand:
 
 
 def carry_out(
-    fleet: Fleet, folder: Path, one: Named, steps: Sequence[Step], tell: Callable[[Ran], None]
+    fleet: Fleet,
+    folder: Path,
+    one: Named,
+    steps: Sequence[Step],
+    tell: Callable[[Ran], None],
+    *,
+    patient: bool = False,
 ) -> str:
-    """Run steps on a guest's node until one fails; why it failed, or nothing. Raises HostError."""
+    """Run steps on a guest's node until one fails; why it failed, or nothing. Raises HostError.
+
+    `patient`: steps may take longer than the connection waits for an answer.
+    """
     transport = fleet.transport(one.ref.host)
+    do = patiently(transport) if patient else lambda act: transport.act(act.command, act.stdin)
     renderer = Renderer(folder)
     for step in steps:
         artifact = step.push or step.execute
         text = renderer.text(one.ref.kind, artifact, one.resource) if artifact else ""
-        ran = run_step(lambda act: transport.act(act.command, act.stdin), one.ref, step, text)
+        ran = run_step(do, one.ref, step, text)
         tell(ran)
         if ran.failure:
             return ran.failure

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ..errors import PhoenixError
+from ..records.events import who
 
 LOCK = "/run/lock/phoenix.lock"
 
 
 def owner() -> str:
     """Return what a run writes into the lock: who it is, from where, since when."""
-    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{user}@{socket.gethostname()}, process {os.getpid()}, since {now}"
+    return f"{who()}, process {os.getpid()}, since {now}"
 
 
 def refuse_if_held(held: Mapping[str, str]) -> None:

@@ -42,6 +42,8 @@ class Address(NamedTuple):
     command_seconds: float = 300
     options: tuple[str, ...] = ()
     """Further options for the transport: `-o` values for ssh, the lab's folder for the lab."""
+    reboot_seconds: float = 600
+    """How long it may take until it answers again after a reboot."""
 
 
 class Transport(Protocol):

@@ -2,10 +2,11 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import HostError
-from ..process import Broken
+from ..process import Broken, run
 from . import Address
 from .shell import ShellTransport
 
@@ -33,6 +34,17 @@ class SshTransport(ShellTransport):
         error = super().unreachable(broken)
         error.hint = next((hint for words, hint in HINTS.items() if words in said), "")
         return error
+
+
+def hang_up(address: Address) -> None:
+    """End the shared connection to a host, and all that goes through it; there need not be one.
+
+    To a host that goes down it would hang until somebody notices, and take new ones with it.
+    """
+    *words, _ = _argv(address)
+    where = words.index("--")
+    with suppress(Broken):
+        run([*words[:where], "-O", "exit", *words[where:]], timeout=5)
 
 
 def _argv(address: Address) -> list[str]:

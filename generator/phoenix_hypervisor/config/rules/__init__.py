@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import Problem
-from . import firewall, guests, network, storage
+from . import backups, claims, firewall, graphics, guests, interfaces, network, storage
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -17,4 +17,5 @@ if TYPE_CHECKING:
 
 def check(site: Site) -> list[Problem]:
     """Return what all rules find."""
-    return [*storage.check(site), *guests.check(site), *network.check(site), *firewall.check(site)]
+    parts = (storage, guests, backups, graphics, network, interfaces, firewall, claims)
+    return [problem for part in parts for problem in part.check(site)]

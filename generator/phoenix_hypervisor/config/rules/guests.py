@@ -120,16 +120,17 @@ def _storages(site: Site, one: Container) -> Iterator[Problem]:
         places["mounts", target, "storage"] = mount.get("storage")
     for path, storage in places.items():
         if storage is not None:
-            yield from _may_hold(site, one.ref, storage, "rootdir", path)
+            yield from may_hold(site, one.ref, storage, "rootdir", path)
 
 
 def _templates(site: Site) -> Iterator[Problem]:
     for ref, resource in site.resources.items():
         if ref.kind == "ct_template" and resource.present:
-            yield from _may_hold(site, ref, str(getattr(resource, "storage", "")), "vztmpl", ("storage",))
+            yield from may_hold(site, ref, str(getattr(resource, "storage", "")), "vztmpl", ("storage",))
 
 
-def _may_hold(site: Site, ref: Ref, storage: str, content: str, path: tuple[str, ...]) -> Iterator[Problem]:
+def may_hold(site: Site, ref: Ref, storage: str, content: str, path: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield what is wrong with a storage that is to take something (V-17); `path` is where it is named."""
     declared = site.resources.get(Ref(ref.host, "pve_storage", storage))
     if declared is None or not declared.present:
         if storage not in PROXMOX_OWN:

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_interface
 from typing import TYPE_CHECKING
 
 from ...errors import Problem
+from . import interfaces
 from .view import Container, containers
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def _addresses(site: Site, found: list[Container]) -> Iterator[Problem]:
         address = _address(entry.hostname or "") if entry else ""
         if address:
             taken[None, address] = f"the node `{name}`"
+    own = interfaces.held(site)
     for one in found:
         for interface, net in one.each("net"):
             for key in ("ip", "ip6"):
@@ -49,6 +51,7 @@ def _addresses(site: Site, found: list[Container]) -> Iterator[Problem]:
                     continue
                 mine = f"{interface} of {one.ref}"
                 other = taken.setdefault((net.get("tag"), address), mine)
+                other = own.get((one.node, net.get("tag"), address), other)
                 if other != mine:
                     place = site.place(one.ref, "net", interface, key)
                     yield Problem(f"{one.ref}: {address} belongs to {other}", place, rule="V-01")

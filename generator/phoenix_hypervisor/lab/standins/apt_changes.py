@@ -1,4 +1,4 @@
-"""What `apt-get install` and `apt-get remove` would do to dpkg's list, what they say of it, and doing it."""
+"""What a verb of `apt-get` would do to dpkg's list, what it says of it, and doing it."""
 
 import sys
 
@@ -12,11 +12,12 @@ LOCK = "/var/lib/dpkg/lock-frontend"
 
 
 class Change:
-    """Packages that come (name → version) and that go."""
+    """Packages that come (name → version), that go, and that stay although there is a newer one."""
 
     def __init__(self) -> None:
         self.come: dict[str, str] = {}
         self.go: list[str] = []
+        self.kept: list[str] = []
 
 
 def run(verb: str, names: list[str], flags: set[str], seconds: int) -> int:
@@ -46,11 +47,13 @@ def _run(verb: str, names: list[str], flags: set[str], simulated: bool) -> int:
     there = dpkg_status.read()
     offers = apt_sources.offered(apt_sources.enabled())
     change = Change()
-    refused = (_remove if verb == "remove" else _install)(names, there, offers, change)
+    refused = VERBS[verb](names, there, offers, change)
     refused = refused or _forbidden(change, there, offers, flags)
     if refused:
         say(refused)
         return 100
+    if change.kept:
+        print(f"The following packages have been kept back:\n  {' '.join(change.kept)}")
     for word, found in (
         ("installed", _new(change, there)),
         ("upgraded", _other(change, there)),
@@ -61,7 +64,7 @@ def _run(verb: str, names: list[str], flags: set[str], simulated: bool) -> int:
             print(f"The following {new} {word}:\n  {' '.join(sorted(found))}")
     print(
         f"{len(_other(change, there))} upgraded, {len(_new(change, there))} newly installed, "
-        f"{len(change.go)} to remove and 0 not upgraded."
+        f"{len(change.go)} to remove and {len(change.kept)} not upgraded."
     )
     _shown(change, there, simulated)
     if not simulated:
@@ -130,6 +133,24 @@ def _remove(
     return ""
 
 
+def _upgrade(
+    _: list[str], there: dict[str, dpkg_status.Stanza], offers: dict[str, dict[str, str]], change: Change
+) -> str:
+    """Take the newest version of all that is there, but for what is held."""
+    for name in sorted(there):
+        old, newest = _version(there, name), next(reversed(offers.get(name, {"": ""})))
+        if not old or not newest or old == newest or name in change.come:
+            continue
+        if dpkg_status.held(there[name]):
+            change.kept.append(name)
+        elif refused := _take(name, newest, there, offers, change):
+            return refused
+    return ""
+
+
+VERBS = {"install": _install, "remove": _remove, "dist-upgrade": _upgrade}
+
+
 def _forbidden(
     change: Change, there: dict[str, dpkg_status.Stanza], offers: dict[str, dict[str, str]], flags: set[str]
 ) -> str:
@@ -181,6 +202,14 @@ def _carry_out(change: Change, there: dict[str, dpkg_status.Stanza]) -> None:
         if offers[name][version]:
             there[name]["Depends"] = offers[name][version]
     dpkg_status.write(there)
+    if any("-kernel-" in name for name in change.come):
+        import apt_kernels
+
+        apt_kernels.after(list(change.come))
+    if any("-headers-" in name or name.startswith("nvidia-") for name in (*change.come, *change.go)):
+        import apt_modules
+
+        apt_modules.after(change.come, change.go)
     with model.change() as state:
         units = model.section(state, "units")
         for name in change.go:

@@ -15,24 +15,42 @@ class Row(NamedTuple):
 
 
 _DEBIAN = """\
-bzip2 1.0.8-5+b1; ca-certificates 20230311+deb12u1; chrony 4.3-2+deb12u1; curl 7.88.1-10+deb12u12;
-ethtool 1:6.1-1; git 1:2.39.5-0+deb12u2; gnupg 2.2.40-1.1; htop 3.2.2-2; iperf3 3.12-1+deb12u1;
-iotop 0.6-42-ga14256a-0.1; libfdt1 1.6.1-4+b1; lm-sensors 1:3.6.0-7.1; locales 2.36-9+deb12u10;
-logrotate 3.21.0-1; lsof 4.95.0-1; nfs-common 1:2.6.2-4; nfs-kernel-server 1:2.6.2-4; nvme-cli
-2.4+really2.3-3; pciutils 1:3.9.0-4; python3-pip 23.0.1+dfsg-1; python3-venv 3.11.2-1+b1; rsync
-3.2.7-1+deb12u2; s-tui 1.1.4-1; samba 2:4.17.12+dfsg-0+deb12u1; samba-common-bin
-2:4.17.12+dfsg-0+deb12u1; smartmontools 7.3-1+b1; smbclient 2:4.17.12+dfsg-0+deb12u1;
-systemd-timesyncd 252.36-1~deb12u1; tcpdump 4.99.3-1; tmux 3.3a-3; tree 2.1.0-1; tzdata
-2025b-0+deb12u1; unzip 6.0-28; vim 2:9.0.1378-2+deb12u2; wget 1.21.3-1+deb12u1; zstd 1.5.4+dfsg2-5
+bzip2 1.0.8-6; ca-certificates 20250419; chrony 4.6.1-3; curl 8.14.1-2; dkms 3.2.2-1~deb13u1; ethtool
+1:6.14.2-1; gcc 4:14.2.0-1; git 1:2.47.3-0+deb13u1; gnupg 2.4.7-21; htop 3.4.1-5; iperf3 3.18-2; iotop
+0.6-42-ga14256a-0.2; libc6 2.41-12; libfdt1 1.7.2-2; lm-sensors 1:3.6.2-2; locales 2.41-12; logrotate
+3.22.0-1; lsof 4.99.4+dfsg-2; make 4.4.1-2; nfs-common 1:2.8.3-1; nfs-kernel-server 1:2.8.3-1; nvme-cli
+2.13-2; pciutils 1:3.13.0-2; python3-pip 25.1.1+dfsg-1; python3-venv 3.13.5-1; rsync 3.4.1+ds1-5; s-tui
+1.1.6-1; samba 2:4.22.6+dfsg-0+deb13u1; samba-common-bin 2:4.22.6+dfsg-0+deb13u1; smartmontools 7.4-3;
+smbclient 2:4.22.6+dfsg-0+deb13u1; systemd-timesyncd 257.8-1~deb13u2; tcpdump 4.99.5-2; tmux 3.5a-3; tree
+2.2.1-1; tzdata 2025b-4+deb13u1; unzip 6.0-29; vim 2:9.1.1230-2; wget 1.25.0-2; zstd 1.5.7+dfsg-1
 """
-_PROXMOX = "proxmox-backup-client 3.4.1-1; pve-headers 8.4.0; libproxmox-acme-perl 1.6.0"
+_PROXMOX = """\
+proxmox-backup-client 4.0.14-1; pve-headers 9.0.0; libproxmox-acme-perl 1.7.0; pve-manager 9.0.10;
+proxmox-default-headers 2.0.0; proxmox-headers-6.14.11-4-pve 6.14.11-4; proxmox-headers-6.14.11-5-pve
+6.14.11-5
+"""
+_KERNELS = tuple(
+    row
+    for version in ("6.14.11-4", "6.14.11-5")
+    for row in (
+        Row(f"proxmox-kernel-{version}-pve-signed", version),
+        Row("proxmox-kernel-6.14", version, f"proxmox-kernel-{version}-pve-signed (= {version})"),
+    )
+)
+"""A package that always needs the newest kernel, and each of these a package of its own."""
 _DOCKER = """\
-containerd.io 1.7.27-1; docker-ce 5:28.1.1-1~debian.12~bookworm; docker-ce-cli
-5:28.1.1-1~debian.12~bookworm
+containerd.io 1.7.27-1; docker-ce 5:28.4.0-1~debian.13~trixie; docker-ce-cli 5:28.4.0-1~debian.13~trixie
 """
 _NVIDIA = "nvidia-container-toolkit 1.17.6-1"
+_DRIVER = ("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-modprobe", "nvidia-persistenced")
+_CUDA = "; ".join(f"{name} {version}" for version in ("575.57.08-1", "580.65.06-1") for name in _DRIVER)
 
-_OF_HOSTS = {"download.proxmox.com": _PROXMOX, "download.docker.com": _DOCKER, "nvidia.github.io": _NVIDIA}
+_OF_HOSTS = {
+    "download.proxmox.com": _PROXMOX,
+    "download.docker.com": _DOCKER,
+    "nvidia.github.io": _NVIDIA,
+    "developer.download.nvidia.com": _CUDA,
+}
 _SEVERAL = (
     Row("libjq1", "1.6-2.1"),
     Row("jq", "1.6-2.1", "libjq1 (= 1.6-2.1)"),
@@ -50,7 +68,7 @@ RIVALS = {"chrony": ("systemd-timesyncd",), "systemd-timesyncd": ("chrony",)}
 
 
 MIRRORS = {"debian": "deb.debian.org", "ubuntu": "archive.ubuntu.com"}
-"""Where a distribution's own packages are. The lab has Debian 12's for all releases of both."""
+"""Where a distribution's own packages are. The lab has Debian 13's for all releases of both."""
 
 
 def fresh(system: str, codename: str) -> dict[str, str]:
@@ -75,7 +93,8 @@ def offers(uri: str, suite: str, component: str) -> list[Row]:
     host = uri.split("/")[2] if "://" in uri else ""
     if host in (*MIRRORS.values(), "mirror.example.org") and "-" not in suite and component == "main":
         return [*_rows(_DEBIAN), *_SEVERAL]
-    return _rows(_OF_HOSTS.get(host, ""))
+    kernels = _KERNELS if component.startswith("pve-") else ()
+    return [*_rows(_OF_HOSTS.get(host, "")), *kernels]
 
 
 def _rows(text: str) -> list[Row]:

@@ -4,10 +4,12 @@ import os
 import re
 
 import apt_offers
+import dpkg_status
 import model
 
 LISTS = "/var/lib/apt/lists"
 FOLDER = "/etc/apt/sources.list.d"
+KEYRINGS = "/usr/share/keyrings"
 _LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<rest>.*)")
 
 
@@ -30,7 +32,7 @@ class Source:
         if host in apt_offers.SUBSCRIPTION:
             return "401  Unauthorized [IP: 192.0.2.10 443]", True
         key = self.signed_by
-        if key.startswith("/") and not os.path.exists(model.path(key)):
+        if key.startswith("/") and not os.path.exists(model.path(key)) and not _packaged(key):
             missing = (
                 "couldn't be verified because the public key is not available: NO_PUBKEY 0000000000000000"
             )
@@ -43,6 +45,13 @@ class Source:
         return {
             f"{stem}_{component}_binary-amd64_Packages": component for component in self.components or ["."]
         }
+
+
+def _packaged(key: str) -> bool:
+    """Whether a keyring comes with a package that is there: /usr is the machine's, so it holds none."""
+    folder, _, name = key.rpartition("/")
+    package = name.removesuffix(".gpg")
+    return folder == KEYRINGS and dpkg_status.state(dpkg_status.read().get(package)) == "installed"
 
 
 def enabled(main: str = "/etc/apt/sources.list", folder: str = FOLDER) -> list[Source]:

@@ -60,6 +60,8 @@ class Wanted:
         """Names below /proc that change the machine when written."""
         self.disks: list[tuple[str, str, str]] = []
         """(file, kernel name, by-id name)."""
+        self.shown: list[tuple[str, str]] = []
+        """(file, place below /proc) of what is shown instead of the machine's own."""
         self.full: list[tuple[str, str]] = []
         """(folder of the node, bytes) in which a tmpfs of that size stands in for the folder."""
         self.environment: dict[str, str] = {}
@@ -92,6 +94,8 @@ class Wanted:
                 self.nodes.append(next(rest))
             case "--disk":
                 self.disks.append((next(rest), next(rest), next(rest)))
+            case "--show":
+                self.shown.append((next(rest), next(rest)))
             case "--full":
                 self.full.append((next(rest), next(rest)))
             case "--env":
@@ -179,6 +183,8 @@ def make_proc(proc: str, wanted: Wanted) -> None:
     bind_read_only(wanted.filesystems, f"{proc}/filesystems")
     if wanted.drivers:
         bind_read_only(wanted.drivers, f"{proc}/driver")
+    for file, place in wanted.shown:
+        bind_read_only(file, proc + place.removeprefix("/proc"))
 
 
 def make_root(wanted: Wanted) -> None:

@@ -1,7 +1,6 @@
 """From the firewall's files to the chains that `pve-firewall compile` prints, in its order and words."""
 
 import ipaddress
-import re
 from collections.abc import Callable, Iterator
 
 import firewall_conf as files
@@ -343,8 +342,3 @@ def network_of(address: str) -> str:
     """Return the network that pve-firewall finds for an address with a prefix: 16 to 30 bits."""
     found = ipaddress.ip_interface(address)
     return str(found.network) if 16 <= found.network.prefixlen <= 30 else ""
-
-
-def addresses(text: str) -> list[str]:
-    """Return the addresses with prefix of an /etc/network/interfaces."""
-    return re.findall(r"^\s*address\s+(\S+/\d+)", text, re.MULTILINE)

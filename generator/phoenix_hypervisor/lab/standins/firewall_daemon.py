@@ -11,16 +11,15 @@ import firewall_chains
 import firewall_conf as files
 import firewall_simulate
 import model
+import network_live
 
 UNIT = "pve-firewall.service"
 OFF: dict[str, object] = {"loaded": False, "ssh": "ACCEPT"}
 
 
 def own_address() -> str:
-    """Return the node's address with its prefix, from /etc/network/interfaces."""
-    with open(model.path("/etc/network/interfaces"), encoding="utf-8") as file:
-        found = firewall_chains.addresses(file.read())
-    return found[0] if found else "127.0.1.1/8"
+    """Return the node's address with its prefix."""
+    return network_live.own_address()
 
 
 def client() -> str:

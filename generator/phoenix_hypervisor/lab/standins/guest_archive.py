@@ -11,7 +11,7 @@ def unpack(file: str, root: str) -> int | None:
     `file` and `root` are real paths. Compressions are recognised by content, not by name.
     """
     try:
-        with _opened(file) as archive:
+        with opened(file) as archive:
             members = [member for member in archive if not _is_device(member.name)]
             if hasattr(tarfile, "tar_filter"):  # Debian 12 has Python 3.11.2, which knows no filters
                 archive.extraction_filter = staticmethod(tarfile.tar_filter)
@@ -27,7 +27,8 @@ def _is_device(name: str) -> bool:
     return name.removeprefix("./").startswith("dev/")
 
 
-def _opened(file: str) -> tarfile.TarFile:
+def opened(file: str) -> tarfile.TarFile:
+    """Open an archive for reading. Raises tarfile.TarError, OSError."""
     try:
         return tarfile.open(file)
     except tarfile.ReadError:

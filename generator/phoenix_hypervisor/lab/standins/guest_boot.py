@@ -16,14 +16,15 @@ UNITS = (
 )  # fmt: skip
 
 
-def boot(hostname: str) -> None:
-    """Start what is enabled, as systemd would."""
+def boot(hostname: str, kernel: dict[str, str]) -> None:
+    """Start what is enabled, as systemd would; the kernel is the node's."""
     for folder in ("/run", "/tmp"):  # noqa: S108  (the guest's)
         _empty(inner(model.ROOT, folder))
     os.mkdir(inner(model.ROOT, "/run/lock"))
     _give_identity()
     with model.change() as state:
         state["hostname"] = hostname
+        state["boot"] = kernel
         rows = model.section(state, "units")
         if not rows:
             rows.update({f"{name}.service": {"load": "loaded", "enabled": "enabled"} for name in UNITS})

@@ -1,8 +1,9 @@
 """Guests in LXC itself, on a node that has it, root's rights and systemd: what pct does on a real node.
 
-Proxmox's configuration (/var/lib/lxc/ID/config) leans on its own hooks, profiles and network script, and on
-control groups of version 2. LXC is started by the node's unit `pve-container@ID` with what remains of it
-without them (/var/lib/lxc/ID/started), and with mounts, devices and bridges spelt out.
+Proxmox's configuration (/var/lib/lxc/ID/config) leans on its own hooks and profiles, and on control groups of
+version 2. LXC is started by the node's unit `pve-container@ID` with what remains of it without them
+(/var/lib/lxc/ID/started), and with mounts and devices spelt out; bridges too, on a node without Proxmox's
+network script.
 """
 
 import os
@@ -21,6 +22,8 @@ SAID = "/run/pve/ct-{}.stderr"
 """Where the unit lets lxc-start write what goes wrong."""
 LEANING = ("lxc.apparmor.", "lxc.rootfs.path", "lxc.seccomp.profile = /var/lib/lxc/")
 """What is left out of Proxmox's configuration, by how its lines begin."""
+LINKS = "/usr/share/lxc/lxcnetaddbr"
+"""The network script: it hangs interfaces on bridges, those under the firewall on bridges of their own."""
 PATIENCE = 60
 
 
@@ -54,7 +57,8 @@ def start(vmid: str, plan: Plan) -> None:
 def _kept(vmid: str) -> list[str]:
     with open(f"{FOLDER}/{vmid}/config", encoding="utf-8") as file:
         lines = file.read().splitlines()
-    lines = [line for line in lines if not line.startswith(LEANING) and ".script.up = " not in line]
+    linked = os.path.exists(LINKS)
+    lines = [one for one in lines if not one.startswith(LEANING) and (linked or ".script.up = " not in one)]
     return guest_limits.fitting(lines)
 
 
@@ -102,6 +106,8 @@ def _word(path: str) -> str:
 
 
 def _nets(plan: Plan) -> list[str]:
+    if os.path.exists(LINKS):
+        return []
     return [f"lxc.net.{number}.link = {bridge}" for number, bridge in plan["bridges"] if bridge]
 
 

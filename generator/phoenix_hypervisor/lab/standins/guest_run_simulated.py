@@ -15,8 +15,9 @@ FOLDERS = (
     "usr/local/bin", "usr/local/sbin", "var/cache", "var/lib/phoenix-lab", "var/log", "var/tmp",
 )  # fmt: skip
 NODE_TOOLS = frozenset((
-    "blkid", "exportfs", "journalctl", "lsblk", "lxc-attach", "lxc-info", "lxc-ls", "modprobe", "pct",
-    "pveam", "pvesm", "sha512sum", "testparm", "update-initramfs", "wipefs", "zfs", "zpool",
+    "blkid", "bridge", "exportfs", "ifquery", "ifreload", "ip", "journalctl", "lab-boot", "lsblk",
+    "lxc-attach", "lxc-info", "lxc-ls", "modprobe", "pct", "proxmox-boot-tool", "pveam", "pvesm", "reboot",
+    "sha512sum", "testparm", "update-grub", "update-initramfs", "wipefs", "zfs", "zpool",
 ))  # fmt: skip
 """Stand-ins that a guest has none of; all others it has as the node has."""
 
@@ -34,10 +35,11 @@ def start(vmid: str, plan: Plan) -> None:
     if not os.path.isdir(root):
         raise RunError(f"{plan['root']}: the guest has no root folder")
     _make_ready(root)
+    kernel = model.section(model.read(), "boot")
     with _inside(root):
         import guest_boot
 
-        guest_boot.boot(plan["hostname"])
+        guest_boot.boot(plan["hostname"], kernel)
     with model.change() as state:
         row = model.section(state, "guests").setdefault(vmid, {})
         plan = plan | {"inode": os.stat(root).st_ino}

@@ -18,6 +18,9 @@ FOLDER = os.environ.get("PHOENIX_LAB_STATE", ROOT + "/var/lib/phoenix-lab")
 
 Model = dict[str, Any]
 
+_changing: dict[str, Model] = {}
+"""Folder → the model that this very process is changing: a second lock would wait for the first for ever."""
+
 
 def path(absolute: str) -> str:
     """Return where a node's absolute path lies: the same inside the sandbox, below a prefix in unit tests."""
@@ -25,7 +28,9 @@ def path(absolute: str) -> str:
 
 
 def read() -> Model:
-    """Return the model as it is now; for tools that only look."""
+    """Return the model as it is now; for tools that only look, and for parts of one that changes it."""
+    if FOLDER in _changing:
+        return _changing[FOLDER]
     with _locked(fcntl.LOCK_SH):
         return _load()
 
@@ -37,8 +42,12 @@ def change() -> Iterator[Model]:
     A tool that fails half-way (an exception, `SystemExit` with a status that is not 0) leaves the
     model as it was.
     """
+    if FOLDER in _changing:
+        yield _changing[FOLDER]
+        return
+    folder = FOLDER
     with _locked(fcntl.LOCK_EX):
-        model = _load()
+        model = _changing[folder] = _load()
         try:
             yield model
         except SystemExit as end:
@@ -46,6 +55,8 @@ def change() -> Iterator[Model]:
                 raise
             _save(model)
             raise
+        finally:
+            del _changing[folder]
         _save(model)
 
 

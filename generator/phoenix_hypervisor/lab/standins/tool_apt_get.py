@@ -1,4 +1,4 @@
-"""apt-get: update, install, remove; of packages only dpkg's list changes, and which units there are."""
+"""apt-get: update, install, remove, dist-upgrade; of packages only dpkg's list changes, and which units there are."""
 
 import sys
 
@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
     try:
         if verb == "update" and not names:
             return _update(settings)
-        if verb in ("install", "remove"):
+        if verb in ("install", "remove") or (verb == "dist-upgrade" and not names):
             import apt_changes
 
             return apt_changes.run(verb, names, flags, int(settings.get("dpkg::lock::timeout", "0")))

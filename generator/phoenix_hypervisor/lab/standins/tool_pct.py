@@ -13,7 +13,8 @@ MODULES = {
     "start": "power", "stop": "power", "shutdown": "power", "reboot": "power",
     "exec": "exec", "enter": "exec", "push": "files", "pull": "files", "mount": "mount", "unmount": "mount",
     "snapshot": "snapshots", "listsnapshot": "snapshots", "rollback": "snapshots", "delsnapshot": "snapshots",
-    "clone": "clone", "template": "template", "move-volume": "move", "move_volume": "move",
+    "clone": "clone", "template": "template", "restore": "restore",
+    "move-volume": "move", "move_volume": "move",
 }  # fmt: skip
 """Verb → module `pct_…` with a `run(call) -> int`; other verbs that pct has are not simulated."""
 

@@ -16,6 +16,8 @@ def main(argv: list[str]) -> int:
         print(f"runuser: user {argv[1]} does not exist", file=sys.stderr)
         return 1
     status = subprocess.run(argv[3:], check=False).returncode
+    if row[2] == "0":  # what nobody noted is root's
+        return status
     with model.change() as state:
         owners = model.section(state, "owners")
         home = model.path(row[5])

@@ -9,7 +9,7 @@ import units
 VALUED = ("-p", "--property", "-t", "--type", "--state", "-n", "--lines", "-o", "--output")
 PLAIN = frozenset((
     "--no-pager", "--no-legend", "--now", "-q", "--quiet", "--value", "-l", "--full", "--no-block",
-    "--system",
+    "--system", "--no-wall",
     "--plain", "-a", "--all", "--failed", "--no-ask-password", "-f", "--force",
 ))  # fmt: skip
 JOBS = {
@@ -32,6 +32,10 @@ def main(argv: list[str]) -> int:
         "show",
     ):
         return _overview(verb, names, options, argv)
+    if verb == "reboot" and not names:
+        import going_down
+
+        return going_down.go()
     if not names:
         print("Too few arguments.", file=sys.stderr)
         return 1

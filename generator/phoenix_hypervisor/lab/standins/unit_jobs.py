@@ -4,6 +4,7 @@ Commands of units run without the model's lock, because they may be stand-ins th
 """
 
 import os
+import re
 import sys
 
 import model
@@ -11,6 +12,11 @@ import units
 
 FAILED = """Job for {0} failed because the control process exited with error code.
 See "systemctl status {0}" and "journalctl -xeu {0}" for details."""
+
+ONESHOT = ("pve-guests.service", "zfs-import-cache.service", "zfs-mount.service", "zfs-share.service")
+
+SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
+"""Where systemd looks for a program that is named without its folder."""
 
 
 def say(text: str) -> None:
@@ -92,6 +98,8 @@ def _built_in(name: str) -> tuple[int, str, str, int]:
         import firewall_daemon
 
         firewall_daemon.load()
+    if name in ONESHOT:
+        return 0, "active", "exited", 0
     return 0, "active", "active" if name.endswith(".target") else "running", 0
 
 
@@ -127,7 +135,8 @@ def _daemon(line: str) -> tuple[int, str, str, int]:
         return 0, "failed", "failed", 1
     if os.path.basename(program) == "true":
         return 0, "inactive", "dead", 0
-    if not (os.access(model.path(program), os.X_OK) or os.access(program, os.X_OK)):
+    places = [program] if "/" in program else [f"{folder}/{program}" for folder in SEARCHED]
+    if not any(os.access(model.path(place), os.X_OK) or os.access(place, os.X_OK) for place in places):
         return 0, "failed", "failed", 203
     return 0, "active", "running", 0
 
@@ -139,7 +148,8 @@ def _command(name: str, line: str) -> int:
 
     bare = line.lstrip("-@:+!")
     instance = name.partition("@")[2].rpartition(".")[0]
-    argv = [word.replace("%i", instance).replace("%n", name) for word in shlex.split(bare)]
+    known = {"%i": instance, "%n": name, "%%": "%", "$$": "$"}
+    argv = [re.sub(r"%[in%]|\$\$", lambda sign: known[sign[0]], word) for word in shlex.split(bare)]
     if model.ROOT and os.path.exists(model.path(argv[0])):
         argv[0] = model.path(argv[0])
     try:

@@ -98,7 +98,7 @@ volume() {
 set -- --memory 4096 --swap 512 --features nesting=1 --startup 1,down=5,up=5 --cores 4 --onboot 1 --description 'Nginx, the way in' --tags phoenix
 key=$(slot net name=eth0)
 taken="$taken$key "
-set -- "$@" "--$key" name=eth0,bridge=vmbr0,gw=10.0.0.1,hwaddr=52:54:00:67:89:B3,ip=10.0.0.153/24
+set -- "$@" "--$key" name=eth0,bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr=52:54:00:67:89:B3,ip=10.0.0.153/24
 pct set "$vmid" "$@"
 rm -f "$saved"
 if [ -e "$before.conf" ]; then

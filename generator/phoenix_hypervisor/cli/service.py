@@ -1,0 +1,83 @@
+"""`phoenix service`: let systemd run `phoenix watch` for this site."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from . import Workplace
+
+FOLDER = Path("/etc/systemd/system")
+
+
+@click.group(short_help="Let systemd run `phoenix watch`.")
+def service() -> None:
+    """Install or remove the systemd unit that watches this site."""
+
+
+@service.command(short_help="Write the unit, enable it, start it.")
+@click.option(
+    "--print", "shown", is_flag=True, help="Only print the unit; for those who install it themselves."
+)
+@click.option("--user", help="Who runs it; the default is who calls this. It needs the keys for the nodes.")
+@click.pass_obj
+def install(workplace: Workplace, shown: bool, user: str | None) -> int:
+    """Write /etc/systemd/system/phoenix-watch-SITE.service, enable and start it. Needs root."""
+    from ..errors import PhoenixError
+    from ..observe.screen import tell
+    from ..watch.systemd import unit
+
+    site = workplace.site_folder.resolve()
+    name = _name(workplace)
+    command = shutil.which("phoenix") or f"{sys.executable} -m phoenix_hypervisor"
+    text = unit(name, site, command, user or getpass.getuser())
+    if shown:
+        click.echo(text, nl=False)
+        return 0
+    path = FOLDER / f"{name}.service"
+    try:
+        (site / ".phoenix").mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        hint = "it needs root: with sudo, and `--user` for who runs it; or `--print`"
+        raise PhoenixError(f"cannot write {path}: {error.strerror}", hint=hint) from error
+    _systemctl("daemon-reload")
+    _systemctl("enable", "--now", path.name)
+    tell(f"{path.name} watches {site}; `journalctl -u {path.name}` shows what it says")
+    return 0
+
+
+@service.command(short_help="Stop the unit and remove it.")
+@click.pass_obj
+def remove(workplace: Workplace) -> int:
+    """Stop, disable and remove the unit of this site. The records stay."""
+    from ..errors import PhoenixError
+
+    path = FOLDER / f"{_name(workplace)}.service"
+    if not path.exists():
+        raise PhoenixError(f"there is no {path}", hint="nothing was installed for this site")
+    _systemctl("disable", "--now", path.name)
+    path.unlink()
+    _systemctl("daemon-reload")
+    return 0
+
+
+def _name(workplace: Workplace) -> str:
+    from ..config import load_settings
+
+    return f"phoenix-watch-{re.sub('[^A-Za-z0-9_.-]', '-', load_settings(workplace.site_folder).name)}"
+
+
+def _systemctl(*words: str) -> None:
+    from .. import process
+    from ..errors import PhoenixError
+
+    ended = process.run(["systemctl", *words], timeout=900)
+    if ended.status:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise PhoenixError(f"`systemctl {' '.join(words)}`: {said or f'it ended with {ended.status}'}")

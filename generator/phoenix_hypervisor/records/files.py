@@ -1,0 +1,136 @@
+"""Records as files: `.phoenix/runs/<run>.jsonl` of the site, one event a line.
+
+A record is for people and for other programs. No plan looks at one: deleting them changes nothing. One
+that cannot be written (the disk is full) is said once, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..errors import PhoenixError, UsageError, did_you_mean
+from .events import Event, line
+
+FOLDER = Path(".phoenix/runs")
+NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}")
+KEPT = 500
+"""How many records a site keeps; of more, the oldest go."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run left. `end` is empty of a run that was cut, or goes on."""
+
+    name: str
+    run: Event
+    end: Event = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    """Event → how often it was told."""
+    failed: int = 0
+    """Steps that ended with another status than 0."""
+
+
+class Writer:
+    """Listens to a run and keeps what it hears. `warn` is called once, when that fails."""
+
+    def __init__(self, site: Path, warn: Callable[[str], None]) -> None:
+        self._folder = site / FOLDER
+        self._warn = warn
+        self._begun = self._failed = False
+
+    def __call__(self, event: Event) -> None:
+        if self._failed:
+            return
+        try:
+            if not self._begun:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _leave(self._folder, KEPT - 1)
+            with self._opened(str(event["run"])) as file:
+                file.write(line(event) + "\n")
+            self._begun = True
+        except OSError as error:
+            self._failed = True
+            said = f"no record of this run is kept: {self._folder}: {error.strerror}"
+            self._warn(f"{said}; the run goes on")
+
+    def _opened(self, name: str) -> TextIO:
+        """The record for one more line: open no longer than that takes, so nothing is lost in a crash."""
+        new = 0 if self._begun else os.O_CREAT | os.O_EXCL
+        path = self._folder / f"{name}.jsonl"
+        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | new, 0o600)
+        return os.fdopen(number, "w", encoding="utf-8")
+
+
+def forget(site: Path, name: str) -> None:
+    """Remove a record that tells nothing new. Says nothing of one that is not there."""
+    if NAME.fullmatch(name):
+        with contextlib.suppress(OSError):
+            (site / FOLDER / f"{name}.jsonl").unlink()
+
+
+def _leave(folder: Path, number: int) -> None:
+    """Remove the oldest records until no more than `number` are left."""
+    for path in _files(folder)[: -number or None]:
+        path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The records, oldest first; what is called otherwise is not ours."""
+    return sorted(path for path in folder.glob("*.jsonl") if NAME.fullmatch(path.stem))
+
+
+def listed(site: Path) -> list[Record]:
+    """Return all records, the latest first. A line that is not whole counts as not written."""
+    return [_record(path) for path in reversed(_files(site / FOLDER))]
+
+
+def _record(path: Path) -> Record:
+    run: Event = {}
+    end: Event = {}
+    counts: dict[str, int] = {}
+    failed = 0
+    for event in _events(path):
+        sort = str(event["event"])
+        counts[sort] = counts.get(sort, 0) + 1
+        failed += sort == "ran" and event.get("status") != 0
+        run = event if sort == "run" else run
+        end = event if sort == "end" else end
+    return Record(path.stem, run, end, counts, failed)
+
+
+def found(site: Path, name: str) -> list[Event]:
+    """Return all events of a run; `name` is its name, how that begins, or `last`. Raises PhoenixError."""
+    names = [path.stem for path in _files(site / FOLDER)]
+    if not names:
+        raise PhoenixError(
+            "no runs are recorded here", hint="`phoenix apply`, `plan` and `verify` leave records"
+        )
+    fits = names[-1:] if name == "last" else [one for one in names if one.startswith(name)]
+    if name in fits:
+        fits = [name]
+    if len(fits) != 1:
+        said = f"no run `{name}`" if not fits else f"`{name}` may be {' or '.join(fits[:4])}"
+        hint = did_you_mean(name, names) if not fits else ""
+        raise UsageError(said, hint=hint or "`phoenix history` lists them; `last` is the latest")
+    return list(_events(site / FOLDER / f"{fits[0]}.jsonl"))
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise PhoenixError(f"cannot read {path}: {error.strerror}") from error
+    for row in text.splitlines():
+        try:
+            event = json.loads(row)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("event"), str):
+            yield event

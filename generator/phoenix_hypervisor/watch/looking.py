@@ -1,0 +1,108 @@
+"""One look at a node: `phoenix plan`, and `phoenix apply` for what may be repaired.
+
+Each is a process of its own: whatever leaks, hangs or dies in a look is gone with it; the watcher lives on.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..process import Broken, Child
+from ..records.files import forget
+from .standing import Standing, standing
+
+SECONDS = 3600.0
+"""How long one process may take: an apply that pulls a template may take long."""
+EFFECTS = ("hot", "reload")
+"""What may ever be done unattended."""
+
+
+class Looking:
+    """Looks at nodes, several at once. `stop` lets steps that are running end, and begins nothing more."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._children: set[Child] = set()
+        self._changing = threading.Lock()
+        self._stopped = False
+
+    def look(self, site: Path, node: str, converge: str) -> Standing:
+        """Return how a node stands; `converge`: up to which effect differences are repaired first."""
+        said, plan = self._phoenix(site, "plan", "--json", "--probes", "--host", node)
+        if plan is None:
+            return Standing(error=said)
+        if converge not in EFFECTS or not repairable(plan, converge):
+            return standing(plan)
+        arguments = ("apply", "--json", "--at-most", converge, "--host", node)
+        _, outcome = self._phoenix(site, *arguments)  # without a word: somebody else is changing the node
+        if outcome is None:
+            return standing(plan)
+        forget(site, str(plan.get("run", "")))  # the apply's record has it all
+        return standing(outcome)
+
+    def stop(self) -> None:
+        """Stop what is running, as Ctrl-C does: between two steps."""
+        with self._changing:
+            self._stopped = True
+            for child in self._children:
+                child.interrupt()
+
+    def valid(self, site: Path) -> str:
+        """Return what is wrong with a site's files; empty when nothing is."""
+        status, _, said = self._run(site, "validate")
+        return said if status else ""
+
+    def _phoenix(self, site: Path, *arguments: str) -> tuple[str, dict[str, Any] | None]:
+        """What a verb complained of, and its document."""
+        status, out, said = self._run(site, *arguments)
+        try:
+            return said, dict(json.loads(out))
+        except ValueError:
+            return said or f"`phoenix {arguments[0]}` ended with {status}", None
+
+    def _run(self, site: Path, *arguments: str) -> tuple[int, bytes, str]:
+        try:
+            child = self._started(
+                [sys.executable, "-m", "phoenix_hypervisor", "--site", str(site), *arguments]
+            )
+        except Broken as error:
+            return 1, b"", error.message
+        try:
+            child.send(close=True)
+            out, err = child.read_to_end(self._seconds)
+            return child.wait(self._seconds), out, _first(err)
+        except Broken as error:
+            child.end()
+            return 1, b"", f"`phoenix {arguments[0]}` {error.message}"
+        finally:
+            with self._changing:
+                self._children.discard(child)
+
+    def _started(self, argv: Sequence[str]) -> Child:
+        with self._changing:
+            if self._stopped:
+                raise Broken("the watcher is stopping")
+            child = Child(argv)
+            self._children.add(child)
+            return child
+
+
+def repairable(plan: Mapping[str, Any], converge: str) -> bool:
+    """Whether something of a plan may be done unattended: weak enough, and destroying nothing."""
+    allowed = EFFECTS[: EFFECTS.index(converge) + 1]
+    return any(
+        entry["steps"] and all(step["effect"] in allowed and not step["destroys"] for step in entry["steps"])
+        for entry in plan["entries"]
+        if not entry["orphan"]
+    )
+
+
+def _first(err: bytes) -> str:
+    """The first thing said on stderr, without the word that says that it is an error."""
+    lines = err.decode(errors="replace").strip().splitlines()
+    return lines[0].removeprefix("error: ") if lines else ""

@@ -1,0 +1,96 @@
+"""systemd: telling it that we live, and the unit that starts us."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+UNIT = """\
+# Made by `phoenix service install`; `phoenix service remove` takes it away.
+[Unit]
+Description=Phoenix Hypervisor watches {name}
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+ExecStart={command} --site {site} watch
+Environment=PYTHONUNBUFFERED=1
+User={user}
+WatchdogSec=120
+# a step that is running may end: nothing is cut in the middle
+KillSignal=SIGTERM
+KillMode=mixed
+TimeoutStopSec=15min
+Restart=on-failure
+RestartSec=30
+
+# it reads the site, writes below .phoenix/, and connects to nodes
+ProtectSystem=strict
+ReadWritePaths={site}/.phoenix
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit(name: str, site: Path, command: str, user: str) -> str:
+    """Return the text of the unit that watches a site."""
+    return UNIT.format(name=name, site=_quoted(site), command=_quoted(command), user=user)
+
+
+def _quoted(word: Path | str) -> str:
+    """A word as units have it: `%` means something there."""
+    text = str(word).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"' if any(char in text for char in " \t'\"\\") else text
+
+
+class Told:
+    """sd_notify(3), as far as a watcher needs it; without systemd nothing is said."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        environment = os.environ if environment is None else environment
+        self._address = environment.get("NOTIFY_SOCKET", "")
+
+    def ready(self) -> None:
+        """Say that we have begun."""
+        self._say("READY=1")
+
+    def alive(self) -> None:
+        """Say that we live: the watchdog waits for it."""
+        self._say("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """Say that we end."""
+        self._say("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Say in a line how things stand: `systemctl status` shows it."""
+        self._say(f"STATUS={' '.join(text.split())}")
+
+    def _say(self, text: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            try:
+                sock.sendto(text.encode(), address)
+            except OSError:
+                return  # who does not listen need not be told

@@ -1,0 +1,475 @@
+"""The watcher's parts, with looks that are made up: pace, news, files, the loop, and whom it tells."""
+
+import http.server
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_hypervisor.config.model import Notice, Watch
+from phoenix_hypervisor.errors import PhoenixError
+from phoenix_hypervisor.secrets import Secret
+from phoenix_hypervisor.watch import systemd
+from phoenix_hypervisor.watch.alone import alone
+from phoenix_hypervisor.watch.files import KEPT, Files
+from phoenix_hypervisor.watch.looking import Looking, repairable
+from phoenix_hypervisor.watch.loop import Policy, Watcher
+from phoenix_hypervisor.watch.notify import document, notify
+from phoenix_hypervisor.watch.pace import JITTER, LONGEST, Pace
+from phoenix_hypervisor.watch.standing import News, Sort, Standing, news, standing
+
+POOL = "pve/zfs_pool:tank"
+DRIFT = Standing({POOL: (Sort.DRIFT, "autotrim: off → on")})
+RIGHT = Standing()
+AWAY = Standing(error="no answer for 8 seconds")
+
+
+# --- pace
+
+
+@given(st.floats(1, 1e6), st.lists(st.booleans(), min_size=1, max_size=60), st.floats(0, 1))
+def test_the_pace_stays_near_the_interval_and_slows_down_only_while_looking_fails(interval, failed, chance):
+    pace = Pace(interval, lambda: chance)
+    assert 0 <= pace.first() <= 10
+    for one in failed:
+        seconds = pace.next(failed=one)
+        assert interval * (1 - JITTER) <= seconds <= max(interval, LONGEST) * (1 + JITTER)
+        if not one:
+            assert seconds <= interval * (1 + JITTER)
+
+
+def test_each_failure_doubles_the_time_up_to_an_hour():
+    pace = Pace(300, lambda: 0.5)
+    assert [pace.next(failed=True) for _ in range(6)] == [300, 600, 1200, 2400, 3600, 3600]
+    assert pace.next(failed=False) == 300
+
+
+# --- what is news
+
+
+def entry(resource, status, changes=(), steps=(), orphan=False, reasons=()):
+    rows = [{"attribute": name, "actual": a, "desired": d} for name, a, d in changes]
+    return {
+        "resource": resource, "status": status, "changes": rows, "steps": list(steps), "orphan": orphan,
+        "reasons": list(reasons),
+    }  # fmt: skip
+
+
+def test_a_plan_s_document_tells_what_is_wrong_in_words():
+    found = standing(
+        {
+            "run": "20260101-000000-000000",
+            "entries": [
+                entry(POOL, "drift", [("autotrim", "off", "on")]),
+                entry("pve/zfs_dataset:tank/a", "drift", [("present", False, True)]),
+                entry("pve/samba_share:a", "blocked"),
+                entry("pve/nfs_export:/tank", "unknown", reasons=["exportfs is missing"]),
+            ],
+            "resources": {
+                POOL: "drift", "pve/zfs_dataset:tank/a": "drift", "pve/samba_share:a": "blocked",
+                "pve/nfs_export:/tank": "unknown", "pve/zfs_arc:pve": "ok",
+            },
+        }
+    )  # fmt: skip
+    assert found.trouble == {
+        POOL: (Sort.DRIFT, "autotrim: off → on"),
+        "pve/zfs_dataset:tank/a": (Sort.DRIFT, "is missing"),
+        "pve/nfs_export:/tank": (Sort.UNKNOWN, "exportfs is missing"),
+    }
+    assert (found.error, found.run) == ("", "20260101-000000-000000")
+
+
+def test_what_an_apply_repaired_is_news_and_what_it_could_not_is_trouble():
+    found = standing(
+        {
+            "plan": {
+                "entries": [
+                    entry(POOL, "drift", [("autotrim", "off", "on")]),
+                    entry("pve/x:y", "drift", [("a", 1, 2)]),
+                ],
+                "resources": {POOL: "drift", "pve/x:y": "drift"},
+            },
+            "steps": [{"resource": POOL}],
+            "resources": {POOL: "ok", "pve/x:y": "drift"},
+            "stuck": {"pve/x:y": "needs a step with the effect restart"},
+        }
+    )
+    assert found.repaired == {POOL: "autotrim: off → on"}
+    assert found.trouble == {"pve/x:y": (Sort.DRIFT, "needs a step with the effect restart")}
+    assert [one.sort for one in news("pve", None, found)] == [Sort.DRIFT, Sort.REPAIRED]
+
+
+def test_a_node_of_which_nothing_is_known_is_one_piece_of_news():
+    unknown = {
+        "lost": {"pve": "connection refused"},
+        "entries": [entry(f"pve/x:{n}", "unknown", reasons=["connection refused"]) for n in range(3)],
+        "resources": {f"pve/x:{n}": "unknown" for n in range(3)},
+    }
+    found = standing(unknown)
+    assert found == Standing(error="connection refused")
+    assert list(news("pve", RIGHT, found)) == [News(Sort.UNSEEN, "pve", "connection refused")]
+
+
+def test_news_is_told_once_for_each_change_of_state():
+    looks = [RIGHT, DRIFT, DRIFT, AWAY, AWAY, DRIFT, RIGHT, RIGHT]
+    told, before = [], None
+    for now in looks:
+        told.append([str(one) for one in news("pve", before, now)])
+        before = now if not now.error else Standing(before.trouble, error=now.error)
+    assert told == [
+        [],
+        [f"drift: {POOL}: autotrim: off → on"],
+        [],
+        ["unseen: pve: no answer for 8 seconds"],
+        [],
+        ["seen: pve"],
+        [f"recovered: {POOL}"],
+        [],
+    ]
+
+
+# --- what may be repaired
+
+
+@pytest.mark.parametrize(
+    ("steps", "hot", "reload"),
+    [
+        ([{"effect": "hot", "destroys": ""}], True, True),
+        ([{"effect": "hot", "destroys": ""}, {"effect": "reload", "destroys": ""}], False, True),
+        ([{"effect": "restart", "destroys": ""}], False, False),
+        ([{"effect": "hot", "destroys": "all data in tank/a"}], False, False),
+        ([], False, False),
+    ],
+)
+def test_nothing_that_restarts_or_destroys_is_ever_begun(steps, hot, reload):
+    plan = {"entries": [entry(POOL, "drift", steps=steps)]}
+    assert (repairable(plan, "hot"), repairable(plan, "reload")) == (hot, reload)
+    orphan = {"entries": [entry(POOL, "drift", steps=steps, orphan=True)]}
+    assert not repairable(orphan, "reload")
+
+
+def test_no_setting_allows_more_than_a_reload():
+    for word in ("restart", "reboot", "all"):
+        with pytest.raises(ValueError, match="converge"):
+            Watch(converge=word)
+    assert Watch().converge == "nothing"
+
+
+# --- the files
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "configs/nodes").mkdir(parents=True)
+    (tmp_path / "configs/site.yaml").write_text("name: a\n")
+    (tmp_path / "configs/nodes/pve.yaml").write_text("")
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / ".phoenix").mkdir()
+    return tmp_path
+
+
+def valid(folder):
+    return "site.yaml:1:1: wrong" if "wrong" in (folder / "configs/site.yaml").read_text() else ""
+
+
+def test_while_files_are_wrong_the_last_good_ones_count_and_that_is_told_once(site):
+    told = []
+    files = Files(site, valid, told.append)
+    assert files.folder() == site
+    (site / "configs/site.yaml").write_text("name: wrong\n")
+    kept = files.folder()
+    assert kept == site / KEPT
+    assert (kept / "configs/site.yaml").read_text() == "name: a\n"
+    assert (kept / ".phoenix").resolve() == site / ".phoenix"
+    (site / "configs/site.yaml").write_text("name: wrong again\n")
+    assert files.folder() == kept
+    (site / "configs/site.yaml").write_text("name: b\n")
+    assert files.folder() == site
+    assert [one.sort for one in told] == [Sort.FILES, Sort.FILES_RIGHT]
+    assert "the last good ones are gone by" in told[0].said
+
+
+def test_a_watcher_that_begins_with_wrong_files_has_those_that_were_right_before(site):
+    told = []
+    Files(site, valid, told.append).folder()
+    (site / "configs/site.yaml").write_text("name: wrong\n")
+    assert Files(site, valid, told.append).folder() == site / KEPT
+    shutil.rmtree(site / KEPT)
+    assert Files(site, valid, told.append).folder() is None
+    assert "nothing is looked at until they are right" in told[-1].said
+
+
+# --- the loop
+
+
+class Looks:
+    """Looks that are made up: each node's standings one after the other, then the last for ever."""
+
+    def __init__(self, **standings):
+        self.standings = standings
+        self.count = dict.fromkeys(standings, 0)
+        self.at_once = self.most_at_once = 0
+        self.went_by = set()
+        self.stopped = threading.Event()
+
+    def look(self, folder, node, converge):
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.went_by.add((folder, converge))
+        time.sleep(0.001)
+        rows = self.standings[node]
+        found = rows[min(self.count[node], len(rows) - 1)]
+        self.count[node] += 1
+        self.at_once -= 1
+        return found
+
+    def stop(self):
+        self.stopped.set()
+
+
+def watcher(site, looks, hear, watch=None, nodes=None):
+    policy = Policy(watch or Watch(interval_seconds=1), frozenset(nodes or looks.standings))
+    return Watcher(looks, Files(site, valid, lambda *_: None), lambda _: policy, hear)
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    monkeypatch.setattr(Pace, "first", lambda _: 0)
+    monkeypatch.setattr(Pace, "next", lambda self, *, failed: setattr(self, "failures", failed) or 0.0005)
+
+
+def test_thousands_of_cycles_leave_no_thread_no_file_and_no_news_that_is_none(site, fast):
+    heard, cycles = [], []
+    looks = Looks(a=[RIGHT, DRIFT, DRIFT, RIGHT, AWAY, RIGHT], b=[AWAY])
+
+    def hear(cycle):
+        cycles.append(cycle.node)
+        heard.extend(str(one) for one in cycle.fresh)
+
+    def files_open():
+        return len(os.listdir("/proc/self/fd"))
+
+    made = watcher(site, looks, hear)
+    threads, files = threading.active_count(), files_open()
+    running = threading.Thread(target=made.run, kwargs={"every": 0.01})
+    running.start()
+    until(lambda: len(cycles) > 3000)
+    assert threading.active_count() == threads + 3  # the loop, and one for each node
+    assert files_open() <= files + 2
+    made.stop()
+    running.join(10)
+    assert not running.is_alive()
+    assert threading.active_count() == threads
+    assert looks.stopped.is_set()
+    assert sorted(heard) == sorted(
+        [
+            f"drift: {POOL}: autotrim: off → on",
+            f"recovered: {POOL}",
+            "unseen: a: no answer for 8 seconds",
+            "seen: a",
+            "unseen: b: no answer for 8 seconds",
+        ]
+    )
+
+
+def test_a_node_that_hangs_holds_up_no_other(site, fast):
+    free = threading.Event()
+    looks = Looks(slow=[RIGHT], quick=[RIGHT])
+    plain = looks.look
+
+    def look(folder, node, converge):
+        if node == "slow":
+            free.wait(30)
+        return plain(folder, node, converge)
+
+    looks.look = look
+    made = watcher(site, looks, lambda _: None)
+    running = threading.Thread(target=made.run, kwargs={"every": 0.01})
+    running.start()
+    until(lambda: looks.count["quick"] > 50)
+    assert looks.count["slow"] == 0
+    free.set()
+    made.stop()
+    running.join(10)
+    assert not running.is_alive()
+
+
+def test_nodes_that_come_and_go_in_the_files_come_and_go(site, fast):
+    looks = Looks(a=[RIGHT], b=[RIGHT])
+    nodes = {"a"}
+    made = Watcher(
+        looks,
+        Files(site, valid, lambda *_: None),
+        lambda _: Policy(Watch(converge="reload"), frozenset(nodes)),
+        lambda _: None,
+    )
+    running = threading.Thread(target=made.run, kwargs={"every": 0.01})
+    running.start()
+    until(lambda: looks.count["a"] > 3)
+    assert looks.count["b"] == 0
+    nodes |= {"b"}
+    nodes -= {"a"}
+    until(lambda: looks.count["b"] > 3)
+    seen = looks.count["a"]
+    until(lambda: looks.count["b"] > 50)
+    assert looks.count["a"] <= seen + 1
+    made.stop()
+    running.join(10)
+    assert looks.went_by == {(site, "reload")}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_watchdog_is_fed_only_while_every_node_has_its_thread(site, fast):
+    class Broken(Looks):
+        def look(self, folder, node, converge):
+            if self.count[node] > 3:
+                raise SystemExit  # ends the thread, and nothing else
+            return super().look(folder, node, converge)
+
+    fed = []
+    made = watcher(site, Broken(a=[RIGHT]), lambda _: None)
+    running = threading.Thread(
+        target=made.run, args=(lambda: fed.append(time.monotonic()),), kwargs={"every": 0.01}
+    )
+    running.start()
+    until(lambda: made._nodes and not made._nodes["a"].alive)
+    at = len(fed)
+    time.sleep(0.1)
+    assert len(fed) <= at + 1
+    made.stop()
+    running.join(10)
+
+
+def test_once_looks_at_each_node_once(site):
+    looks = Looks(a=[DRIFT], b=[AWAY])
+    assert watcher(site, looks, lambda _: None).once() == [DRIFT, AWAY]
+    assert looks.count == {"a": 1, "b": 1}
+
+
+# --- one watcher, and those it tells
+
+
+def test_a_second_watcher_is_told_who_watches(tmp_path):
+    with (
+        alone(tmp_path),
+        pytest.raises(PhoenixError, match=f"already, by .*process {os.getpid()}"),
+        alone(tmp_path),
+    ):
+        pass
+    with alone(tmp_path):
+        pass
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, self.headers["Content-Type"], json.loads(body)))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hook():
+    with http.server.HTTPServer(("127.0.0.1", 0), Answering) as server:
+        server.got, server.status = [], 204
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Values:
+    def __init__(self, value):
+        self._value = value.encode()
+
+    def value(self, _name):
+        return self._value
+
+
+FRESH = [News(Sort.DRIFT, POOL, 'comment: "a" → b\\c\nd')]
+
+
+def test_a_webhook_gets_the_news_as_json_and_its_secret_address_is_in_nobody_s_arguments(hook, monkeypatch):
+    from phoenix_hypervisor import process
+
+    argvs = []
+    plain = process.run
+    monkeypatch.setattr(process, "run", lambda argv, *a, **k: argvs.append(argv) or plain(argv, *a, **k))
+    url = f"http://127.0.0.1:{hook.server_port}/services/T0/canary-9f3"
+    warned = []
+    notify([Notice(webhook=Secret("chat/hook"))], "home", FRESH, warned.append, Values(url))
+    assert warned == []
+    ((path, sort, body),) = hook.got
+    assert (path, sort) == ("/services/T0/canary-9f3", "application/json")
+    assert body["news"] == [{"sort": "drift", "about": POOL, "said": 'comment: "a" → b\\c\nd'}]
+    assert (body["site"], body["bad"]) == ("home", True)
+    assert "canary" not in str(argvs)
+
+
+def test_who_could_not_be_told_is_said_and_the_others_are_told(hook, tmp_path):
+    hook.status = 500
+    url = f"http://127.0.0.1:{hook.server_port}/canary"
+    warned = []
+    ways = [
+        Notice(webhook=Secret("chat/hook")),
+        Notice(command=["false"]),
+        Notice(command=["no-such-program-here"]),
+        Notice(command=["tee", str(tmp_path / "told")]),
+    ]
+    notify(ways, "home", FRESH, warned.append, Values(url))
+    assert json.loads((tmp_path / "told").read_text()) == json.loads(document("home", FRESH))
+    assert len(warned) == 3
+    assert "the webhook: curl: (22)" in warned[0]
+    assert "canary" not in "".join(warned)
+
+
+def test_recovery_is_not_bad():
+    assert json.loads(document("home", [News(Sort.RECOVERED, POOL)]))["bad"] is False
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"command": ["x"], "webhook": "https://x"}, {"webhook": "ftp://x"}, {"command": []}]
+)
+def test_there_is_one_way_for_each(wrong):
+    with pytest.raises(ValueError, match=r"either|webhook|command"):
+        Notice(**wrong)
+
+
+# --- systemd
+
+
+def test_systemd_hears_that_we_are_ready_and_alive(tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        told = systemd.Told({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        told.ready()
+        told.alive()
+        told.status("3 nodes,\nall as declared")
+        told.stopping()
+        said = [sock.recv(200).decode() for _ in range(4)]
+    assert said == ["READY=1", "WATCHDOG=1", "STATUS=3 nodes, all as declared", "STOPPING=1"]
+    told.alive()  # nobody listens any more
+    systemd.Told({}).alive()
+
+
+def test_the_looks_that_run_are_interrupted_and_no_other_begins(tmp_path):
+    looking = Looking()
+    looking.stop()
+    assert "stopping" in looking.look(tmp_path, "pve", "nothing").error
