@@ -215,16 +215,18 @@ def test_the_verb_draws_offline(tmp_path: Path, capsys: Capture) -> None:
     make(tmp_path, {NODE: DATASET})
     assert call(capsys, "--site", tmp_path, "graph", "--format", "dot") == (
         0,
-        "digraph site {\n"
-        "  rankdir=RL\n"
-        '  node [shape=box, style=filled, fontname="sans-serif"]\n'
-        "  subgraph cluster_0 {\n"
-        '    label="pve"\n'
-        '    "pve/zfs_pool:tank" [label="zfs_pool:tank", fillcolor="#eef2f7"]\n'
-        '    "pve/zfs_dataset:tank/x" [label="zfs_dataset:tank/x", fillcolor="#eef2f7"]\n'
-        "  }\n"
-        '  "pve/zfs_dataset:tank/x" -> "pve/zfs_pool:tank"\n'
-        "}\n",
+        (
+            "digraph site {\n"
+            "  rankdir=RL\n"
+            '  node [shape=box, style=filled, fontname="sans-serif"]\n'
+            "  subgraph cluster_0 {\n"
+            '    label="pve"\n'
+            '    "pve/zfs_pool:tank" [label="zfs_pool:tank", fillcolor="#eef2f7"]\n'
+            '    "pve/zfs_dataset:tank/x" [label="zfs_dataset:tank/x", fillcolor="#eef2f7"]\n'
+            "  }\n"
+            '  "pve/zfs_dataset:tank/x" -> "pve/zfs_pool:tank"\n'
+            "}\n"
+        ),
         "",
     )
     assert call(capsys, "--site", tmp_path, "graph")[1].startswith("<svg ")

@@ -1,4 +1,4 @@
-"""apt-get: update, install, remove, dist-upgrade; of packages only dpkg's list changes, and which units there are."""
+"""apt-get: update, install, remove, dist-upgrade. Only dpkg's list changes, and which units there are."""
 
 import sys
 
