@@ -1,4 +1,4 @@
-"""The picture as SVG, by a layout of our own: one band for each lane, in it columns by what comes first.
+"""The picture as SVG, by a layout of our own: a band for each lane, right of those it needs, in it columns.
 
 A column holds what needs something in the column left of it; a long one is wrapped. Boxes never overlap.
 """
@@ -43,20 +43,49 @@ def layout(found: Picture) -> Layout:
     """Return where each lane and each resource is drawn."""
     bands: dict[str, Box] = {}
     boxes: dict[Ref, Box] = {}
-    top = widest = EDGE
-    for lane, refs in found.lanes.items():
-        left, lowest = EDGE * 2, top + TITLE
-        for column in _columns(found, refs):
-            width = max(len(found.label(ref)) for ref in column) * SIGN + 2 * GAP
-            for number, ref in enumerate(column):
-                y = top + TITLE + number * (HEIGHT + GAP)
-                boxes[ref] = Box(left, y, width, HEIGHT)
-                lowest = max(lowest, y + HEIGHT)
-            left += width + BETWEEN
-        wide = max(left - BETWEEN + EDGE, EDGE * 3 + len(lane) * SIGN) - EDGE
-        bands[lane] = Box(EDGE, top, wide, lowest + GAP - top)
-        top, widest = lowest + GAP + EDGE, max(widest, EDGE + wide)
-    return Layout(bands, boxes, (widest + EDGE, top))
+    levels = _levels(found)
+    left, lowest = EDGE, EDGE
+    for level in sorted(set(levels.values())):
+        top, widest = EDGE, 0.0
+        for lane in (lane for lane in found.lanes if levels[lane] == level):
+            bands[lane] = _band(found, lane, left, top, boxes)
+            top += bands[lane].height + EDGE
+            widest = max(widest, bands[lane].width)
+        left, lowest = left + widest + BETWEEN, max(lowest, top)
+    return Layout(bands, boxes, (left - BETWEEN + EDGE, lowest))
+
+
+def _levels(found: Picture) -> dict[str, int]:
+    """How far right each lane stands: right of those it needs. Lanes that need each other stand together."""
+    lane_of = {ref: lane for lane, refs in found.lanes.items() for ref in refs}
+    needs = {
+        lane: {lane_of[need] for ref in refs for need in found.needs[ref] if need in lane_of} - {lane}
+        for lane, refs in found.lanes.items()
+    }
+    levels = dict.fromkeys(found.lanes, 0)
+    for _ in found.lanes:  # the longest way is no longer than there are lanes
+        raised = {
+            lane: 1 + max(levels[other] for other in others)
+            for lane, others in needs.items()
+            if others and not any(lane in needs[other] for other in others)
+        }
+        if levels == levels | raised:
+            break
+        levels |= raised
+    return levels
+
+
+def _band(found: Picture, lane: str, left: float, top: float, boxes: dict[Ref, Box]) -> Box:
+    """Place a lane's resources, and return the band around them."""
+    x, lowest = left + EDGE, top + TITLE
+    for column in _columns(found, found.lanes[lane]):
+        width = max(len(found.label(ref)) for ref in column) * SIGN + 2 * GAP
+        for number, ref in enumerate(column):
+            boxes[ref] = Box(x, top + TITLE + number * (HEIGHT + GAP), width, HEIGHT)
+            lowest = max(lowest, boxes[ref].y + HEIGHT)
+        x += width + BETWEEN
+    wide = max(x - BETWEEN + EDGE - left, EDGE * 2 + len(lane) * SIGN)
+    return Box(left, top, wide, lowest + GAP - top)
 
 
 def _columns(found: Picture, refs: list[Ref]) -> Iterator[list[Ref]]:

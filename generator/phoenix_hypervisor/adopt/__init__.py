@@ -1,0 +1,1 @@
+"""What is there already, as configs: the predecessor's files."""
