@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir
 PYTEST := $(BIN)/python -m pytest
+# where it is forbidden to keep compiled modules, each inspection compiles all checks anew
+export PYTHONDONTWRITEBYTECODE :=
 # tests and the demonstration call `phoenix` by its name
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

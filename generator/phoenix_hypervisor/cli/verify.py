@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -29,10 +30,10 @@ def verify(workplace: Workplace, pytest_arguments: tuple[str, ...]) -> int:
     Exit status: 0 everything holds, 1 a check failed, 3 could not tell.
     """
     from .. import process, registry
-    from ..inspect.checks import check_files
+    from ..inspect.checks import as_arguments, check_files
 
     folder = workplace.site_folder
-    files = [str(path) for path in check_files(registry.homes().keys(), folder)]
+    files = as_arguments(check_files(registry.homes().keys(), folder))
     argv = [
         sys.executable,
         "-m",
@@ -46,4 +47,5 @@ def verify(workplace: Workplace, pytest_arguments: tuple[str, ...]) -> int:
     argv += [f"--site={folder}", "--import-mode=importlib", *files]
     if workplace.verbose:
         argv.append("-v")
-    return process.attach([*argv, *pytest_arguments])
+    told = {**os.environ, **workplace.log.environment} if workplace.log else None
+    return process.attach([*argv, *pytest_arguments], env=told)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from .. import registry
 
+PYTEST_FILES = ("test_*.py", "*_test.py")
+"""What pytest takes for tests in a folder."""
+
 
 def check_files(kinds: Collection[str], site_folder: Path) -> list[Path]:
     """Return the modules with the checks of these kinds.
@@ -22,3 +25,18 @@ def check_files(kinds: Collection[str], site_folder: Path) -> list[Path]:
     return [path for path in found if path.is_file()] + [
         path for name, path in own.items() if name not in ours
     ]
+
+
+def as_arguments(files: Collection[Path]) -> list[str]:
+    """Return pytest's arguments for these modules: their folders, without what else lies there.
+
+    For each file that is named alone, pytest would make nodes for all others beside it.
+    """
+    folders = dict.fromkeys(path.parent for path in files)
+    beside = {path for folder in folders for shape in PYTEST_FILES for path in folder.rglob(shape)}
+    return [*map(str, folders), *(f"--ignore={path}" for path in sorted(beside - set(files)))]
+
+
+def is_check(path: Path) -> bool:
+    """Whether a test file is a check: it lies in a verify/ folder."""
+    return path.parent.name == "verify"

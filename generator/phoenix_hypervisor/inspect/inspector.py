@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from ..errors import GuestDownError
 from ..resource import CREATE, Ref
 from .around import Around
 from .boots import Boot
+from .checks import is_check
 from .classify import NOTICE, UNKNOWN, Comparison, check_name, classify
 from .looks import Finding, Look, Status, Verdict, looks
 from .sightings import Sightings
@@ -60,6 +60,7 @@ class Inspector:
         self._known = known or {}
         wanted = set(refs)
         self._resources = {ref: resource for ref, resource in site.resources.items() if ref in wanted}
+        self._kinds = {ref.kind for ref in self._resources}
         self._refs = {id(resource): ref for ref, resource in self._resources.items()}
         self._places = {ref: n for n, ref in enumerate(site.resources)}
         self._states = self._uses = Speculation(fleet, ())
@@ -87,6 +88,14 @@ class Inspector:
         return self._sightings.boots
 
     # Collection: which checks, for which resources, in which order.
+
+    def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
+        """Of a kind of which nothing is looked at, take what its module tells besides; make no tests."""
+        kind = collector.path.stem.removeprefix("test_")
+        unlooked = kind in registry.homes().keys() - self._kinds and is_check(collector.path)
+        if unlooked and name.startswith("test_"):
+            self._sightings.learn(kind, collector.obj)  # type: ignore[attr-defined]  # it is the module
+        return [] if unlooked and name.startswith("test_") else None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a check once for every resource of the kind its argument names."""
@@ -339,8 +348,3 @@ def _key(item: pytest.Item) -> str:
 
 def _marked(item: pytest.Item, *names: str) -> bool:
     return any(item.get_closest_marker(name) is not None for name in names)
-
-
-def is_check(path: Path) -> bool:
-    """Whether a test file is a check: it lies in a verify/ folder."""
-    return path.parent.name == "verify"

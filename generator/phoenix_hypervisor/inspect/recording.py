@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from .. import __version__
 from ..records.events import Run
 from ..records.files import Writer
+from ..records.log import Log, from_environment
 from ..records.revision import revision
 
 WORDS = 400
@@ -21,9 +23,11 @@ class Recording:
 
     def __init__(self, config: pytest.Config, site: Path) -> None:
         self._site = site
-        self._run = Run("verify", [Writer(site, self._warn)])
-        self._counts: dict[str, int] = {}
         self._config = config
+        self._run = Run("verify", [Writer(site, self._warn)])
+        if log := from_environment(os.environ, self._warn):
+            self._run.listen(Log(log, self._warn))
+        self._counts: dict[str, int] = {}
         self._status = 1
         words = [str(word) for word in config.invocation_params.args]
         ours = [word for word in words if not word.endswith(".py")]  # which checks there are, the files say

@@ -14,7 +14,7 @@ from .. import registry
 from ..errors import CheckError
 from ..resource import Ref
 from . import plugin
-from .checks import check_files
+from .checks import as_arguments, check_files
 from .inspector import Inspector
 from .looks import Look
 from .opening import OpenSite
@@ -69,7 +69,7 @@ def inspect(
         before=before,
     )
     kinds = set(registry.homes()) if orphans else {ref.kind for ref in refs}
-    files = [str(file) for file in check_files(kinds, opened.site.folder)]
+    files = check_files(kinds, opened.site.folder)
     if not files:
         before()
         return inspector  # without a file pytest would run whatever tests lie in the current folder
@@ -89,9 +89,9 @@ def inspect(
     named = _Named(inspector)
     with _one_at_a_time, contextlib.redirect_stdout(said):
         try:
-            status = pytest.main([*arguments, *files], plugins=[plugin, named])
+            status = pytest.main([*arguments, *as_arguments(files)], plugins=[plugin, named])
         finally:
-            _forget(files)
+            _forget({str(file) for file in files})
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         reasons = "\n".join(named.errors) or said.getvalue().strip()
         raise CheckError(f"the checks could not be run:\n{reasons}")
