@@ -27,7 +27,7 @@ def test_place(host, lxc):
 
 @pytest.mark.precondition
 def test_needs(host, lxc):
-    """What it is to be given is there: devices, and folders of datasets that are there."""
+    """What it is to be given is there: devices nobody else brings, and folders of datasets that are there."""
     sources = {
         mount.source: max(
             given.key for given in lxc.given("path") if f"{mount.source}/".startswith(f"{given.key}/")
@@ -35,8 +35,8 @@ def test_needs(host, lxc):
         for mount in lxc.mounts.values()
         if mount.source
     }
-    there = _stat(host, [*lxc.all_devices, *sources, *sources.values()])
-    wanted = [f"nodes.{path}" for path in lxc.all_devices]
+    there = _stat(host, [*lxc.needed_devices, *sources, *sources.values()])
+    wanted = [f"nodes.{path}" for path in lxc.needed_devices]
     wanted += [f"sources.{source}" for source, dataset in sources.items() if dataset in there]
     actual = {name: "there" if name.partition(".")[2] in there else "missing" for name in wanted}
     assert actual == dict.fromkeys(wanted, "there")
@@ -73,7 +73,7 @@ def test_pending(host, lxc):
 
 def test_node(host, lxc):
     """Its devices and folders are there: without them it would not be started again."""
-    wanted = [f"nodes.{path}" for path in lxc.all_devices]
+    wanted = [f"nodes.{path}" for path in lxc.needed_devices]
     wanted += [f"sources.{mount.source}" for mount in lxc.all_mounts.values() if mount.source]
     there = _stat(host, [name.partition(".")[2] for name in wanted])
     actual = {name: "there" if name.partition(".")[2] in there else "missing" for name in wanted}

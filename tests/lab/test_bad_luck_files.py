@@ -41,7 +41,7 @@ MISTAKES = {
     ),
     "an unknown kind": (
         lambda site: site.append("\nnfs_exports: {}\n"),
-        "configs/nodes/phoenix.yaml:70:1: unknown key `nfs_exports`\n  hint: did you mean `nfs_export`?",
+        "configs/nodes/phoenix.yaml:71:1: unknown key `nfs_exports`\n  hint: did you mean `nfs_export`?",
     ),
     "a name that stands there twice": (
         lambda site: site.edit(NODE_FILE, ("  quickOS/lxc-disks: {", "  quickOS/vm-disks: {")),
@@ -53,7 +53,7 @@ MISTAKES = {
     "a secret that does not exist": (
         lambda site: site.edit(PROFILE, ("samba/heads", "samba/haeds")),
         (
-            "configs/profiles/aiml-storage.yaml:7:5: samba_user:heads: there is no secret `samba/haeds`\n"
+            "configs/profiles/aiml-storage.yaml:6:5: samba_user:heads: there is no secret `samba/haeds`\n"
             "  hint: did you mean `samba/heads`? Else: `phoenix secrets set samba/haeds`"
         ),
     ),
@@ -112,7 +112,7 @@ def test_all_mistakes_are_said_at_once_in_the_order_of_the_files(converged):
         """
 configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`
   hint: did you mean `recordsize`?
-configs/nodes/phoenix.yaml:61:5: samba_share:*: unknown key `read_olny`
+configs/nodes/phoenix.yaml:62:5: samba_share:*: unknown key `read_olny`
   hint: did you mean `read_only`?
 configs/nodes/second.yaml:1:1: node `second` is not in inventory/hosts.yaml
   hint: add it there: how it is reached

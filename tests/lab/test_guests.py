@@ -301,6 +301,39 @@ def test_devices_and_facts_of_graphics_cards_are_there(node):
     assert inside(node, script) == "right\n"
 
 
+LOOK = (
+    "for n in nvidia0 nvidia1 nvidia-uvm nvidia-caps/nvidia-cap1; do test -c /dev/$n && "
+    "stat -L -c '%F %n' /dev/$n; done; find /dev/ -name 'nvidia*' -xtype c | wc -l; echo end\n"
+)
+
+
+def test_devices_come_and_go_in_shells_that_are_open_already(node):
+    def answer(shell, command=LOOK):
+        shell.stdin.write(command)
+        shell.stdin.flush()
+        return list(iter(shell.stdout.readline, "end\n"))
+
+    there = [f"character special file /dev/{n}\n" for n in ("nvidia0", "nvidia1", "nvidia-uvm")]
+    there += ["character special file /dev/nvidia-caps/nvidia-cap1\n", "8\n"]
+    with subprocess.Popen(
+        node.argv(["sh"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        assert answer(shell) == there
+        said(node, "modprobe -r nvidia")
+        assert answer(shell) == ["0\n"]
+        caps = "/proc/driver/nvidia/capabilities/mig"
+        said(node, f"nvidia-modprobe -c 0 -c 1 -c 255 -m -f {caps}/config -f {caps}/monitor")
+        assert answer(shell, "test -e /dev/nvidia-uvm || echo not yet; echo end\n") == ["not yet\n"]
+        said(node, "nvidia-modprobe -u -c 0")
+        assert answer(shell) == there
+        assert said(node, LOOK).splitlines(keepends=True) == [*there, "end\n"]
+        assert answer(shell, "pct set 100 --dev0 /dev/nvidia1 && pct start 100 && echo well; echo end\n") == [
+            "well\n"
+        ]
+        shell.stdin.close()
+    inside(node, "test -c /dev/nvidia1")
+
+
 def test_what_is_added_while_it_runs_is_there_at_once(started):
     said(
         started,

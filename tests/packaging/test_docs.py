@@ -23,6 +23,7 @@ DOCS = PROJECT / "docs"
 SOURCE = PROJECT / "generator/phoenix_hypervisor"
 IMPORTED_AS = {
     "nornir-utils": "nornir_utils",
+    "prometheus-client": "prometheus_client",
     "pycryptodome": "Crypto",
     "pytest-testinfra": "testinfra",
     "ruamel.yaml.clib": "ruamel.yaml",
@@ -133,6 +134,7 @@ def test_rules_are_those_of_the_code():
     named = {
         rule
         for path in SOURCE.rglob("*.py")
+        if "legacy" not in path.parts  # those of the predecessor's files are on the page of the import
         for rule in re.findall(r'"(V-\d\d)"', path.read_text(encoding="utf-8"))
     }
     rows = documents.table((DOCS / "rules.md").read_text(), "| rule | refused")

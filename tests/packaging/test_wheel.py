@@ -73,6 +73,7 @@ def test_the_wheel_holds_the_three_files_of_every_kind_and_nothing_compiled(whee
         for template in home.templates.iterdir():
             assert f"phoenix_hypervisor/templates/{kind}/{template.name}" in names
     assert "phoenix_hypervisor/py.typed" in names
+    assert "phoenix_hypervisor/observe/alerts.yaml" in names
     assert "phoenix_hypervisor/lab/standins/tool_zfs.py" in names
     assert {
         name for name in names if name.endswith(".pyc") or name.startswith(("tests/", "generator/"))

@@ -21,6 +21,7 @@ from phoenix_hypervisor.resource import (
     Effect,
     Given,
     GuestFacts,
+    Ref,
     Refusal,
     Step,
 )
@@ -460,6 +461,15 @@ def test_cards_become_devices_by_their_numbers():
     resource = lxc(given, gpus=["gpu1"])
     assert list(resource.all_devices) == ["/dev/nvidia1", *devices.SHARED]
     assert {device.mode for device in resource.all_devices.values()} == {"0666"}
+
+
+def test_devices_that_a_declared_driver_brings_are_that_drivers_matter():
+    card = Given("gpu", "gpu1", {"pci": "0000:05:00.0", "minor": 1, "memory": None}, None)
+    driver = Given("nvidia_driver", "version", "580.76.05", Ref("pve1", "nvidia_driver", "pve1"))
+    own = {"/dev/nvidiactl": {}, "/dev/fuse": {}}
+    assert lxc(card, gpus=["gpu1"]).needed_devices == ["/dev/nvidia1", *devices.SHARED]
+    assert lxc(card, driver, gpus=["gpu1"]).needed_devices == []
+    assert lxc(card, driver, gpus=["gpu1"], devices=own).needed_devices == ["/dev/fuse"]
 
 
 def test_the_drivers_numbers_are_read():

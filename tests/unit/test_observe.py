@@ -159,6 +159,7 @@ def test_the_document_of_a_plan_has_what_the_screen_has(site) -> None:
                 "stdin": None,
                 "effect": "hot",
                 "interrupts": "",
+                "because": "",
                 "destroys": "",
                 "exact": False,
             }

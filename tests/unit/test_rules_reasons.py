@@ -22,7 +22,10 @@ def test_the_page_of_rules_says_the_same() -> None:
 
 
 def test_every_rule_of_the_code_has_its_why_and_every_why_a_rule() -> None:
-    others = [path for path in SOURCE.rglob("*.py") if path != Path(reasons.__file__)]
+    # those of the predecessor's files have theirs in adopt/legacy/defects.py
+    others = [
+        path for path in SOURCE.rglob("*.py") if path != Path(reasons.__file__) and "legacy" not in path.parts
+    ]
     named = {rule for path in others for rule in re.findall(r'"(V-\d\d)"', path.read_text(encoding="utf-8"))}
     assert sorted(named) == [*RULES]
 

@@ -340,12 +340,13 @@ def test_the_watchdog_is_fed_only_while_every_node_has_its_thread(site, fast):
             return super().look(folder, node, converge)
 
     fed = []
-    made = watcher(site, Broken(a=[RIGHT]), lambda _: None)
+    looks = Broken(a=[RIGHT])
+    made = watcher(site, looks, lambda _: None)
     running = threading.Thread(
         target=made.run, args=(lambda: fed.append(time.monotonic()),), kwargs={"every": 0.01}
     )
     running.start()
-    until(lambda: made._nodes and not made._nodes["a"].alive)
+    until(lambda: looks.count["a"] > 3 and not made._nodes["a"].alive)  # it lived, and lives no more
     at = len(fed)
     time.sleep(0.1)
     assert len(fed) <= at + 1

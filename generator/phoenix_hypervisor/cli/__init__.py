@@ -8,19 +8,24 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import keyword
 import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import __version__
 from ..errors import ExitCode, PhoenixError
 
+if TYPE_CHECKING:
+    from ..records.log import Settings
+
 VERBS = (
-    *("init", "validate", "render", "plan", "apply", "verify"),
+    *("init", "import", "validate", "render", "plan", "apply", "verify"),
     *(
         "status",
         "start",
@@ -35,7 +40,7 @@ VERBS = (
         "exec",
     ),
     "upgrade",
-    *("watch", "service", "history", "show"),
+    *("watch", "service", "history", "show", "metrics"),
     *("firewall", "secrets", "lab", "kinds", "schema", "fmt", "explain", "graph"),
 )
 EPILOG = (
@@ -49,6 +54,7 @@ class Workplace:
 
     given_site: str | None
     verbose: bool
+    log: Settings | None = None
 
     @cached_property
     def site_folder(self) -> Path:
@@ -69,8 +75,9 @@ class Verbs(click.Group):
         """Return a verb's command."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        command = getattr(module, cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_")
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name  # `import` names no module
+        module = importlib.import_module(f"{__name__}.{name}")
+        command = getattr(module, name if hasattr(module, name) else f"{name}_")
         assert isinstance(command, click.Command)
         return command
 
@@ -91,16 +98,49 @@ class Verbs(click.Group):
     "--site", metavar="FOLDER", envvar="PHOENIX_SITE", help="The site; otherwise the nearest folder upwards."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say more, round trips among it.")
+@click.option("--log-file", metavar="FILE", envvar="PHOENIX_LOG_FILE", help="Add what runs do to this log.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["human", "json"]),
+    default="human",
+    envvar="PHOENIX_LOG_FORMAT",
+    help="For people (the default), or a JSON document a line.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    envvar="PHOENIX_LOG_LEVEL",
+    help="What the log leaves out: all below this; `info` unless told otherwise.",
+)
 @click.version_option(__version__, "-V", "--version", prog_name="phoenix")
 @click.pass_context
-def phoenix(ctx: click.Context, site: str | None, verbose: bool) -> None:
+def phoenix(
+    ctx: click.Context, site: str | None, verbose: bool, log_file: str | None, log_format: str, log_level: str
+) -> None:
     """Make Proxmox nodes match a directory of text files, and prove it.
 
     A site is a directory with configs/ (what the nodes should be) and inventory/ (how they are
     reached). Usual order: validate, render (review every byte), plan (what differs, what would be
     run), apply, verify.
     """
-    ctx.obj = Workplace(site, verbose)
+    ctx.obj = Workplace(site, verbose, _log(ctx, log_file, log_format, log_level))
+
+
+def _log(ctx: click.Context, file: str | None, form: str, level: str) -> Settings | None:
+    """The settings of the log, if there is to be one. Raises UsageError."""
+    if file:
+        from ..records.log import Settings
+
+        return Settings(Path(file).absolute(), form, level)
+    typed = click.core.ParameterSource.COMMANDLINE
+    for name in ("log_format", "log_level"):
+        if ctx.get_parameter_source(name) is typed:
+            from ..errors import UsageError
+
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"`{option}` is about a log, and there is none", hint="add --log-file FILE")
+    return None
 
 
 def main() -> None:

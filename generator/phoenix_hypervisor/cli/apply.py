@@ -8,7 +8,7 @@ import click
 
 from ..errors import ExitCode
 from . import Workplace
-from .options import host_options, verbose_option
+from .options import host_options, listening_options, verbose_option
 from .voice import agreed, teller
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; implies that nothing is asked."
 )
+@listening_options
 @verbose_option
 @click.pass_obj
 def apply(
@@ -49,24 +50,30 @@ def apply(
     reboot: bool,
     at_most: str | None,
     as_json: bool,
+    events: bool,
+    metrics_file: str | None,
 ) -> int:
     """Inspect the hosts, show the plan, ask, run it, and look again until nothing differs.
 
     A resource is fixed when its checks pass on the second look. One that fails blocks only what needs
     it. Nothing is destroyed unless the file says `state: absent` (or --prune) and --allow-destroy
     names it. No node is restarted without --reboot: what needs that waits. Cut at any point: run it again.
+    With --events, as with --json, nothing is asked.
 
     Exit status: 0 everything is as declared, 1 something failed, 2 only reboots are left, 3 could not tell.
     """
     from ..converge.outcome import Outcome
     from ..converge.reach import reach
     from ..observe import document, screen
+    from .listening import listeners
     from .recording import recorded
     from .work import Work
 
+    told = listeners(workplace, screen.tell, events=events, as_json=as_json, metrics_file=metrics_file)
+    quiet = as_json or events
     consent = {"prune": prune, "destroy": allow_destroy, "reboot": reboot, "at_most": at_most}
     with (
-        recorded("apply", workplace.site_folder, screen.tell) as run,
+        recorded("apply", workplace.site_folder, screen.tell, told) as run,
         Work(workplace, hosts, targets, lock=True, **consent) as work,
     ):
         found = work.plan(probes=True)
@@ -75,7 +82,7 @@ def apply(
             found, work.looks, work.fleet.trips(), reached, run.name, work.fleet.lost
         )
         run.tell("plan", {"plan": planned})
-        if not as_json:
+        if not quiet:
             for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)
         restarted = {work.fleet.node_of(ref.host) for ref, _ in found.reboots()} if reboot else set()
@@ -84,8 +91,8 @@ def apply(
             if as_json:
                 click.echo(document.text(document.outcome_document(planned, Outcome(work.looks), found.code)))
             code = found.code
-        elif yes or as_json or agreed(lost, restarted):
-            code = _carry_out(work, found, run, planned, as_json=as_json)
+        elif yes or quiet or agreed(lost, restarted):
+            code = _carry_out(work, found, run, planned, as_json=as_json, quiet=quiet)
         else:
             code = found.code
         run.end(code, round_trips=work.fleet.trips())
@@ -93,13 +100,15 @@ def apply(
         return code
 
 
-def _carry_out(work: Work, found: Plan, run: Run, planned: dict[str, Any], *, as_json: bool) -> ExitCode:
+def _carry_out(
+    work: Work, found: Plan, run: Run, planned: dict[str, Any], *, as_json: bool, quiet: bool
+) -> ExitCode:
     """Run what is planned, tell how it ended, and return the exit status."""
     from ..observe import document, screen
     from .recording import told_to
 
     lost_before = set(work.fleet.lost)
-    outcome = work.converge(found, told_to(run, teller(quiet=as_json)))
+    outcome = work.converge(found, told_to(run, teller(quiet=quiet)))
     code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
     if outcome.stopped:
         code = ExitCode.INTERRUPTED
@@ -107,7 +116,7 @@ def _carry_out(work: Work, found: Plan, run: Run, planned: dict[str, Any], *, as
     run.tell("outcome", {key: result[key] for key in ("resources", "stuck", "waiting", "reasons", "notices")})
     if as_json:
         click.echo(document.text(result))
-    else:
+    elif not quiet:
         for line in screen.outcome_lines(outcome, lost_before, work.fleet.node_of):
             click.echo(line)
     return code

@@ -25,6 +25,19 @@ def host_options(verb: Verb) -> Verb:
     return host(target(verb))
 
 
+def listening_options(verb: Verb) -> Verb:
+    """Add --events and --metrics-file."""
+    metrics = click.option(
+        "--metrics-file",
+        metavar="FILE",
+        help="Write metrics of the run there, for Prometheus's node_exporter.",
+    )
+    events = click.option(
+        "--events", is_flag=True, help="Print what happens as JSON, a line an event, instead of the screen."
+    )
+    return events(metrics(verb))
+
+
 def verbose_option(verb: Verb) -> Verb:
     """Add -v to a verb itself, where people type it."""
 

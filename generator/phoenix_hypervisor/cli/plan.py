@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .options import host_options, verbose_option
+from .options import host_options, listening_options, verbose_option
 
 
 @click.command(short_help="Show what differs and exactly what would be run; changes nothing.")
@@ -16,6 +16,7 @@ from .options import host_options, verbose_option
 )
 @click.option("--probes", is_flag=True, help="Use the things as well, as `apply` and `verify` do.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the screen.")
+@listening_options
 @verbose_option
 @click.pass_obj
 def plan(
@@ -26,6 +27,8 @@ def plan(
     allow_destroy: tuple[str, ...],
     probes: bool,
     as_json: bool,
+    events: bool,
+    metrics_file: str | None,
 ) -> int:
     """Inspect the hosts, show each attribute that differs and exactly what `apply` would run.
 
@@ -38,11 +41,13 @@ def plan(
     """
     from ..converge.reach import reach
     from ..observe import document, screen
+    from .listening import listeners
     from .recording import recorded
     from .work import Work
 
+    told = listeners(workplace, screen.tell, events=events, as_json=as_json, metrics_file=metrics_file)
     with (
-        recorded("plan", workplace.site_folder, screen.tell) as run,
+        recorded("plan", workplace.site_folder, screen.tell, told) as run,
         Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work,
     ):
         found = work.plan(probes=probes)
@@ -54,7 +59,7 @@ def plan(
         run.end(found.code, round_trips=work.fleet.trips())
         if as_json:
             click.echo(document.text(planned))
-        else:
+        elif not events:
             for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)
         work.tell_trips()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..records.events import Run
+from ..records.events import Listener, Run
 from ..records.files import Writer
 from ..records.revision import revision
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def recorded(verb: str, site: Path, warn: Callable[[str], None]) -> Iterator[Run]:
-    """Keep a record of what is told while this is open; who leaves with an error is recorded with it."""
+def recorded(
+    verb: str, site: Path, warn: Callable[[str], None], listeners: Sequence[Listener] = ()
+) -> Iterator[Run]:
+    """Keep a record of what is told while this is open, and tell it to the listeners as well.
+
+    Who leaves with an error is recorded with it.
+    """
     from .. import __version__
     from ..errors import ExitCode, PhoenixError
 
-    run = Run(verb, [Writer(site, warn)])
+    run = Run(verb, [Writer(site, warn), *listeners])
     run.begin(["phoenix", *sys.argv[1:]], site=str(site), phoenix=__version__)
     # asking git takes as long as connecting: meanwhile
     asking = threading.Thread(target=lambda: run.tell("revision", {"revision": revision(site)}), daemon=True)

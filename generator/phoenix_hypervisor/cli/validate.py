@@ -36,9 +36,13 @@ def validate(workplace: Workplace, rule: str | None) -> int:
 
 
 def _explain(name: str) -> int:
+    from ..adopt.legacy.defects import REASONS
     from ..config.rules.reasons import RULES
     from ..errors import UsageError
 
+    if name in REASONS and name not in RULES:
+        click.echo(f"{name}, only in what `phoenix import legacy` reads: {REASONS[name]}")
+        return 0
     if name not in RULES:
         raise UsageError(f"no rule `{name}`", hint=f"known: {', '.join(RULES)}")
     rule = RULES[name]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,13 +16,24 @@ from ..errors import ExitCode
 from . import Workplace
 
 if TYPE_CHECKING:
+    from ..records.events import Run
     from ..watch.standing import Standing
 
 
 @click.command(short_help="Look at the nodes again and again; tell what changes.")
 @click.option("--once", is_flag=True, help="Look once at each node, and end: for a timer.")
+@click.option("--events", is_flag=True, help="Print what happens as JSON, a line an event, instead of words.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Serve metrics for Prometheus there (0: on any free port).",
+)
+@click.option("--metrics-address", metavar="ADDRESS", help="On this address, instead of 127.0.0.1.")
 @click.pass_obj
-def watch(workplace: Workplace, once: bool) -> int:
+def watch(
+    workplace: Workplace, once: bool, events: bool, metrics_port: int | None, metrics_address: str | None
+) -> int:
     """Inspect every node on an interval and tell what is news: drift, what is right again, who is away.
 
     `watch:` in configs/site.yaml says how often, whom to tell, and up to which effect differences may be
@@ -37,12 +52,21 @@ def watch(workplace: Workplace, once: bool) -> int:
     from ..watch.loop import Watcher
     from ..watch.systemd import Told
     from ..watch.voice import Voice
+    from .listening import listeners
 
+    gc.enable()  # other verbs are short and do without; this one lives for months
     site = workplace.site_folder.resolve()
-    with alone(site):
-        run = Run("watch", [Writer(site, tell)])
-        run.begin(["phoenix", "watch", *(["--once"] if once else [])], site=str(site))
-        looking, voice, told = Looking(), Voice(site, run, tell), Told()
+    port, address = (None, "") if once else _endpoint(site, metrics_port, metrics_address)
+    if once and metrics_port is not None:
+        from ..errors import UsageError
+
+        hint = "`phoenix plan --probes --metrics-file FILE` is for a timer"
+        raise UsageError("a watcher that looks once ends before anybody asks for metrics", hint=hint)
+    run = Run("watch", [Writer(site, tell), *listeners(workplace, tell, events=events)])
+    with alone(site), _metrics(run, site, address, port):
+        run.begin(["phoenix", *sys.argv[1:]], site=str(site))
+        looking = Looking(options=workplace.log.arguments if workplace.log else ())
+        voice, told = Voice(site, run, tell, shown=not events), Told()
         watcher = Watcher(looking, Files(site, looking.valid, voice.say), voice.read, voice.hear)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: watcher.stop())
@@ -51,6 +75,38 @@ def watch(workplace: Workplace, once: bool) -> int:
         told.stopping()
         run.end(code)
         return code
+
+
+def _endpoint(site: Path, port: int | None, address: str | None) -> tuple[int | None, str]:
+    """Where metrics are served: by the command line, or the site's files (the last good ones at worst)."""
+    from ..config import load_settings
+    from ..config.model import Watch
+    from ..errors import PhoenixError
+    from ..watch.files import KEPT
+
+    settings = Watch()
+    for folder in (site, site / KEPT):
+        with contextlib.suppress(PhoenixError):
+            settings = load_settings(folder).watch
+            break
+    return (settings.metrics_port if port is None else port), address or settings.metrics_address
+
+
+@contextlib.contextmanager
+def _metrics(run: Run, site: Path, address: str, port: int | None) -> Iterator[None]:
+    """Serve what is counted of a run while this is open, if it is to be served."""
+    if port is None:
+        yield
+        return
+    from ..observe.metrics import Metrics
+    from ..observe.screen import tell
+    from ..watch.endpoint import serving
+
+    metrics = Metrics(site.name)
+    run.listen(metrics)
+    with serving(metrics, address, port) as taken:
+        tell(f"metrics: http://{f'[{address}]' if ':' in address else address}:{taken}/metrics")
+        yield
 
 
 def _status(standings: Sequence[Standing]) -> ExitCode:

@@ -50,6 +50,9 @@ class Watch(Section):
     converge: Literal["nothing", "hot", "reload"] = "nothing"
     """Up to which effect differences are repaired. Nothing that restarts or destroys ever is."""
     notify: list[Notice] = []
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where Prometheus may ask the watcher for metrics; nowhere, unless it is given."""
+    metrics_address: Annotated[str, Field(min_length=1)] = "127.0.0.1"
 
 
 class SiteHead(Section):

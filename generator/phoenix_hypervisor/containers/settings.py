@@ -199,6 +199,15 @@ class Settings(Kind):
         return {**of_cards(self.cards.values()), **self.devices}
 
     @property
+    def needed_devices(self) -> list[str]:
+        """The devices that must be there before anything is done to it: not those that its driver brings.
+
+        Where a driver is declared, what it lacks is that one's difference, and the container waits for it.
+        """
+        brought = set(of_cards(self.cards.values())) if self.given("nvidia_driver") else set()
+        return [path for path in self.all_devices if path not in brought]
+
+    @property
     def id_map(self) -> idmap.IdMap:
         """Which user inside is which of the node."""
         if self.shared_ids is not None:

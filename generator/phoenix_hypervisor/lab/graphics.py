@@ -2,7 +2,8 @@
 
 A node whose site says nothing of the driver has had it from the beginning, as if somebody had installed
 it; one whose site declares it has none until Phoenix installs it. What is there is the stand-ins' to say
-(standins/nvidia_state.py): behind each device is /dev/null.
+(standins/nvidia_state.py): behind each device is /dev/null. Every shell of the node has a /dev of its own, in
+which a card's devices are links into one folder of the node's, and come and go there for all of them.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ if TYPE_CHECKING:
     from .node import Gpu
 
 STATE = "var/lib/phoenix-lab"
-FACTS, DEVICES = f"{STATE}/proc-driver", f"{STATE}/devices"
-"""Shown as /proc/driver; a line for each device node."""
+FACTS, DEVICES, NODES = f"{STATE}/proc-driver", f"{STATE}/devices", f"{STATE}/dev"
+"""Shown as /proc/driver; a line for each device the cards may have; the folder of those that are there."""
 VERSION, SORT = "570.153.02", "open"
 """Of a driver that was there already."""
 SHOW = "lab-graphics"
 """The stand-in that shows what is plugged in."""
 
 
-def nodes(root: Path) -> tuple[str, ...]:
-    """Return the device nodes a node's cards have now."""
+def devices(root: Path) -> tuple[tuple[str, str], ...]:
+    """Return the devices a node's cards may have: (place below /dev, file that is there if it is)."""
     try:
-        return tuple((root / DEVICES).read_text(encoding="ascii").split())
+        names = (root / DEVICES).read_text(encoding="ascii").split()
     except FileNotFoundError:
         return ()
+    return tuple((f"/dev/{name}", f"/{NODES}/{name}") for name in names)
 
 
 def plug(model: dict[str, Any], gpus: Sequence[Gpu], kernel: str, *, driver: bool) -> None:

@@ -179,7 +179,7 @@ class LabNode:
             marker["hostname"],
             filesystems,
             disks,
-            graphics.nodes(self.root),
+            graphics.devices(self.root),
             drivers if drivers.is_dir() else None,
             tuple(full),
             boots.shown(self.root),

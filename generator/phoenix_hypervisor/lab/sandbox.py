@@ -47,8 +47,9 @@ class Layout(NamedTuple):
     filesystems: Path
     """A file of the machine that the node sees as /proc/filesystems."""
     disks: tuple[Disk, ...] = ()
-    nodes: tuple[str, ...] = ()
-    """Character devices below /dev that only have to be there: /dev/null under another name."""
+    devices: tuple[tuple[str, str], ...] = ()
+    """(place below /dev, file of the node) of what comes and goes while the node runs: symbolic links, as a
+    mount that one process makes nobody else sees."""
     drivers: Path | None = None
     """A folder of the machine that the node sees as /proc/driver."""
     full: tuple[str, ...] = ()
@@ -113,8 +114,8 @@ def _bubblewrap(layout: Layout, command: list[str], environment: dict[str, str])
     for disk in layout.disks:
         argv += ["--bind", str(disk.file), f"/dev/{disk.kname}"]
         argv += ["--symlink", f"../../{disk.kname}", f"/dev/disk/by-id/{disk.by_id}"]
-    for node in layout.nodes:
-        argv += ["--dev-bind", "/dev/null", node]
+    for device, behind in layout.devices:
+        argv += ["--symlink", behind, device]
     for number, folder in enumerate(layout.full):
         argv += ["--ro-bind", str(layout.root) + folder, f"/dev/.full/{number}"]
         argv += ["--size", str(_room(layout, folder)), "--tmpfs", folder]
@@ -139,8 +140,8 @@ def _unshare(layout: Layout, command: list[str], environment: dict[str, str]) ->
     argv += ["--proc", PROC]
     if layout.drivers:
         argv += ["--drivers", str(layout.drivers)]
-    for node in layout.nodes:
-        argv += ["--node", node]
+    for device, behind in layout.devices:
+        argv += ["--device", device, behind]
     for folder in layout.full:
         argv += ["--full", folder, str(_room(layout, folder))]
     for name, value in environment.items():

@@ -20,6 +20,8 @@ from typing import Any
 from ..resource import Ref
 
 VERSION = 1
+PASSING = frozenset({"look"})
+"""Events that are told and not kept: there is no end of them while a watcher lives."""
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import PhoenixError, UsageError, did_you_mean
-from .events import Event, line
+from .events import PASSING, Event, line
 
 FOLDER = Path(".phoenix/runs")
 NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}")
@@ -46,7 +46,7 @@ class Writer:
         self._begun = self._failed = False
 
     def __call__(self, event: Event) -> None:
-        if self._failed:
+        if self._failed or event["event"] in PASSING:
             return
         try:
             if not self._begun:

@@ -25,8 +25,10 @@ EFFECTS = ("hot", "reload")
 class Looking:
     """Looks at nodes, several at once. `stop` lets steps that are running end, and begins nothing more."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = SECONDS, options: Sequence[str] = ()) -> None:
+        """`options` are those of the main command that the looks get as well: where their log goes."""
         self._seconds = seconds
+        self._options = tuple(options)
         self._children: set[Child] = set()
         self._changing = threading.Lock()
         self._stopped = False
@@ -67,9 +69,8 @@ class Looking:
 
     def _run(self, site: Path, *arguments: str) -> tuple[int, bytes, str]:
         try:
-            child = self._started(
-                [sys.executable, "-m", "phoenix_hypervisor", "--site", str(site), *arguments]
-            )
+            options = ("--site", str(site), *self._options)
+            child = self._started([sys.executable, "-m", "phoenix_hypervisor", *options, *arguments])
         except Broken as error:
             return 1, b"", error.message
         try:

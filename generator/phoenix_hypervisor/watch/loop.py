@@ -34,6 +34,15 @@ class Cycle(NamedTuple):
     seconds: float
     fresh: tuple[News, ...]
 
+    @property
+    def result(self) -> str:
+        """How the look ended: unseen, differs, repaired or right."""
+        if self.standing.error:
+            return "unseen"
+        if self.standing.trouble:
+            return "differs"
+        return "repaired" if self.standing.repaired else "right"
+
 
 class Policy(NamedTuple):
     """What the site's files say of watching."""

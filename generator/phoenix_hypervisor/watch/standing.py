@@ -61,6 +61,8 @@ class Standing:
     steps: int = 0
     run: str = ""
     """The name of its record."""
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    """For whoever counts: `resources` with their status, `steps` that were run, `round_trips`."""
 
 
 def standing(document: Mapping[str, Any]) -> Standing:
@@ -75,11 +77,13 @@ def standing(document: Mapping[str, Any]) -> Standing:
         if status in TROUBLE
     }
     began = {entry["resource"] for entry in plan["entries"] if entry["status"] in TROUBLE}
-    ran = {step["resource"] for step in document.get("steps", ())}
-    repaired = {name: words.get(name, "") for name in began & ran if name not in trouble}
+    touched = {step["resource"] for step in document.get("steps", ())}
+    repaired = {name: words.get(name, "") for name in began & touched if name not in trouble}
     if plan.get("lost"):
         return Standing(error="; ".join(dict.fromkeys(plan["lost"].values())))
-    return Standing(trouble, repaired, steps=len(document.get("steps", ())), run=str(plan.get("run", "")))
+    ran = document.get("steps", ())
+    seen = {"resources": document["resources"], "steps": ran, "round_trips": plan.get("round_trips", {})}
+    return Standing(trouble, repaired, steps=len(ran), run=str(plan.get("run", "")), seen=seen)
 
 
 def _words(entry: Mapping[str, Any]) -> str:

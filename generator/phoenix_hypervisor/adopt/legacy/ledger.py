@@ -1,4 +1,4 @@
-"""What became of every leaf of the input. The first word on a leaf stands; what nobody spoke of is refused."""
+"""What became of every leaf of the input: the first word on a leaf stands."""
 
 from __future__ import annotations
 

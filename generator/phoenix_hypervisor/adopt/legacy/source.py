@@ -10,7 +10,7 @@ from typing import Any
 from ...config.tree import Tree
 from ...secrets import Secret
 
-type Path = tuple[str | int, ...]
+Path = tuple[str | int, ...]
 
 HYPERVISOR, CONTAINERS, MACHINES, STACKS = "hypervisor", "containers", "machines", "stacks"
 _MARKS = {
@@ -20,10 +20,15 @@ _MARKS = {
     **dict.fromkeys(("zfs", "users", "core_paths", "proxmox_storage_ids", "nfs", "samba"), HYPERVISOR),
 }
 """A key of a file's root → what the file is. The order decides where a file has several."""
-_TELLING = re.compile(r"(?i)(pass(word|wd|phrase)?|secret|token|credential|(api|private|access)_?key)(_hash)?$")
+_TELLING = re.compile(
+    r"(?i)(pass(word|wd|phrase)?|secret|token|credential|(api|private|access)_?key)(_hash)?$"
+)
+_HOLDING = re.compile(r"(?i)(.*[_-])?(passwords?|passwd|secrets?|credentials?)")
+"""A key below which everything is one."""
 _NO_SECRET = re.compile(r"(?i)|not_?set|none|null|!secret .*|\$\{?\w+\}?|<[^<>]*>")
 _SHAPES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|^\$(1|2[aby]?|5|6|7|y|gy)\$\S{6,}|\b(hf|ghp|gho|sk)_?[-_][A-Za-z0-9_-]{16,}"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|^\$(1|2[aby]?|5|6|7|y|gy)\$\S{6,}"
+    r"|\b(hf|ghp|gho|sk)_?[-_][A-Za-z0-9_-]{16,}"
     r"|\bAKIA[0-9A-Z]{16}\b|AGE-SECRET-KEY-1|\w+://[^/\s:@]*:[^/\s@]+@"
 )
 _SHORTEST = 6
@@ -96,7 +101,10 @@ def _is_secret(root: Tree, path: Path, value: Any) -> bool:
         return True
     if _NO_SECRET.fullmatch(text):
         return False
-    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    keys = [part for part in path if isinstance(part, str)]
+    if any(_HOLDING.fullmatch(key) for key in keys):
+        return True
+    key = keys[-1] if keys else ""
     if key == "value":  # {name: DATABASE_PASS, value: …}
         around: Tree | None = root
         for part in path[:-1]:
@@ -138,9 +146,7 @@ def _without(
     tree: Tree, file: str, path: Path, named: Mapping[tuple[str, Path], str], sought: Mapping[str, str]
 ) -> Tree:
     if isinstance(tree.value, dict):
-        below = {
-            key: _without(part, file, (*path, key), named, sought) for key, part in tree.value.items()
-        }
+        below = {key: _without(part, file, (*path, key), named, sought) for key, part in tree.value.items()}
         return Tree(below, tree.where, tree.key)
     if isinstance(tree.value, list):
         listed = [_without(part, file, (*path, at), named, sought) for at, part in enumerate(tree.value)]

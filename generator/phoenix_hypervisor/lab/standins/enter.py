@@ -54,8 +54,8 @@ class Wanted:
         """What is shown as /proc/driver; empty for the machine's own."""
         self.proc = ""
         """Where there is another /proc, read-only and with nothing over it; empty for nowhere."""
-        self.nodes: list[str] = []
-        """Devices that only have to be there."""
+        self.devices: list[tuple[str, str]] = []
+        """(place below /dev, file) of devices that come and go: symbolic links."""
         self.settings: list[str] = []
         """Names below /proc that change the machine when written."""
         self.disks: list[tuple[str, str, str]] = []
@@ -90,8 +90,8 @@ class Wanted:
                 self.drivers = next(rest)
             case "--proc":
                 self.proc = next(rest)
-            case "--node":
-                self.nodes.append(next(rest))
+            case "--device":
+                self.devices.append((next(rest), next(rest)))
             case "--disk":
                 self.disks.append((next(rest), next(rest), next(rest)))
             case "--show":
@@ -163,14 +163,16 @@ def make_devices(dev: str) -> None:
         os.symlink("pts/ptmx", f"{dev}/ptmx")
 
 
-def add_hardware(dev: str, disks: list[tuple[str, str, str]], nodes: list[str]) -> None:
-    """The lab's disks with their by-id links, and devices that only have to be there."""
+def add_hardware(dev: str, disks: list[tuple[str, str, str]], devices: list[tuple[str, str]]) -> None:
+    """The lab's disks with their by-id links, and the links behind which devices come and go."""
     os.makedirs(f"{dev}/disk/by-id")
     for file, kname, by_id in disks:
         bind(file, f"{dev}/{kname}")
         os.symlink(f"../../{kname}", f"{dev}/disk/by-id/{by_id}")
-    for node in nodes:
-        bind("/dev/null", dev + node.removeprefix("/dev"))
+    for place, file in devices:
+        link = dev + place.removeprefix("/dev")
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.symlink(file, link)
 
 
 def make_proc(proc: str, wanted: Wanted) -> None:
@@ -195,7 +197,7 @@ def make_root(wanted: Wanted) -> None:
     for there, here in wanted.read_only:
         bind_read_only(there, root + here)
     make_devices(root + "/dev")
-    add_hardware(root + "/dev", wanted.disks, wanted.nodes)
+    add_hardware(root + "/dev", wanted.disks, wanted.devices)
     make_proc(root + "/proc", wanted)
     if wanted.proc:
         os.mkdir(root + wanted.proc)

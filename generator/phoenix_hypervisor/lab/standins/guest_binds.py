@@ -30,7 +30,8 @@ def make(root: str, plan: Plan, owners: Owners) -> None:
         if not row["volume"]:
             foreign += _seen(row["source"], target, plan, owners)
     for path, *_ in plan["devices"]:
-        enter.bind(path, inner(root, path))
+        # a container has a device of its own, made when it was started: it stays when the node's goes
+        enter.bind(path if os.path.exists(path) else "/dev/null", inner(root, path))
     with open(inner(root, FOREIGN), "w", encoding="utf-8") as file:
         json.dump(sorted(foreign, reverse=True), file)
 

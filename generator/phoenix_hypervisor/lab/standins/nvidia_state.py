@@ -2,7 +2,8 @@
 
 What is installed is in files, as on a node: the installer's log, dpkg's list, DKMS's tree. What is loaded
 is in the model (`nvidia`), and shows as /proc/driver/nvidia and device nodes. A node's shells have a /dev
-each: a running one gets links to /dev/null, those of later have what the file `devices` says.
+each, with a link for every device that its cards may have (the file `devices` names them) into the one
+folder `dev` of the node: what is made or removed there is so in all of them, those that are open too.
 """
 
 import os
@@ -15,6 +16,8 @@ DKMS = "/var/lib/dkms/nvidia"
 FACTS = os.path.join(model.FOLDER, "proc-driver")
 """Shown as /proc/driver."""
 DEVICES = os.path.join(model.FOLDER, "devices")
+NODES = os.path.join(model.FOLDER, "dev")
+"""The devices that are there: links to /dev/null."""
 LICENSES = {"open": "Dual MIT/GPL", "proprietary": "NVIDIA"}
 BUILT = "Release Build  (dvs-builder@U22-I3-AE18-09-6)  Thu Jul 31 13:00:49 UTC 2025"
 CAPS = ("nvidia-caps/nvidia-cap1", "nvidia-caps/nvidia-cap2")
@@ -169,17 +172,18 @@ def _information(card: Row, minor: int, version: str) -> str:
 
 
 def _devices(state: model.Model) -> None:
+    """Show the devices there are; nobody who looks meanwhile misses one that stays."""
     names = own(state).get("nodes", [])
-    _write(DEVICES, "".join(f"/dev/{name}\n" for name in names))
-    if model.ROOT:
-        return
+    _write(DEVICES, "".join(f"{name}\n" for name in usual(len(state.get("cards", [])))))
     for name in names:
-        if not os.path.lexists(f"/dev/{name}"):
-            os.makedirs(os.path.dirname(f"/dev/{name}"), exist_ok=True)
-            os.symlink("/dev/null", f"/dev/{name}")
-    for name in os.listdir("/dev"):
-        if name.startswith("nvidia") and name not in names and os.path.islink(f"/dev/{name}"):
-            os.unlink(f"/dev/{name}")
+        os.makedirs(os.path.dirname(f"{NODES}/{name}"), exist_ok=True)
+        if not os.path.lexists(f"{NODES}/{name}"):
+            os.symlink("/dev/null", f"{NODES}/{name}")
+    for folder, _, files in os.walk(NODES):
+        for file in files:
+            place = os.path.join(folder, file)
+            if os.path.relpath(place, NODES) not in names:
+                os.unlink(place)
 
 
 def _write(place: str, text: str) -> None:
