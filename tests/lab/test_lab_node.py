@@ -529,6 +529,18 @@ class TestDrift:
             assert said(node, look) != before, name
         assert node.actions() == []
 
+    def test_an_export_that_may_not_be_written_to_differs_too(self, any_way, tmp_path):
+        node = LabNode(tmp_path / "pve1")
+        node.up("pve1", ())
+        said(
+            node,
+            "mkdir -p /srv/x /etc/exports.d; echo '/srv/x 10.0.0.7(ro,secure)' > /etc/exports.d/x.exports",
+        )
+        said(node, "exportfs -ra")
+        before = said(node, "exportfs -s")
+        drift(node, "export-options")
+        assert said(node, "exportfs -s") == before.replace("secure", "insecure")
+
     def test_where_there_is_nothing_to_change_it_says_so(self, any_way, tmp_path):
         node = LabNode(tmp_path / "pve1")
         node.up("pve1", ())

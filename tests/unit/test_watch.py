@@ -205,6 +205,42 @@ def test_a_watcher_that_begins_with_wrong_files_has_those_that_were_right_before
     assert "nothing is looked at until they are right" in told[-1].said
 
 
+def test_what_could_not_be_judged_is_judged_again(site):
+    verdicts = [None, "site.yaml:1:1: wrong", ""]
+    told = []
+    files = Files(site, lambda _: verdicts.pop(0), told.append)
+    assert files.folder() == site  # nothing is known against it
+    assert files.folder() is None
+    (site / "configs/site.yaml").write_text("name: b\n")
+    assert files.folder() == site
+    assert verdicts == []
+    assert [one.sort for one in told] == [Sort.FILES, Sort.FILES_RIGHT]
+
+
+def test_a_file_that_vanishes_while_it_is_read_and_a_full_disk_end_nothing(site, monkeypatch):
+    from phoenix_hypervisor.watch import files as module
+
+    files = Files(site, valid, lambda *_: None)
+    assert files.folder() == site
+    (site / "configs/site.yaml").write_text("name: b\n")
+
+    def vanished(_site):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(module, "digest", vanished)
+    assert files.folder() == site
+    monkeypatch.undo()
+
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.shutil, "copytree", full)
+    assert files.folder() == site
+    monkeypatch.undo()
+    (site / "configs/site.yaml").write_text("name: wrong\n")
+    assert files.folder() is None  # the older copy says what is no longer meant
+
+
 # --- the loop
 
 
@@ -404,9 +440,11 @@ class Values:
         return self._value
 
 
+with_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 FRESH = [News(Sort.DRIFT, POOL, 'comment: "a" → b\\c\nd')]
 
 
+@with_curl
 def test_a_webhook_gets_the_news_as_json_and_its_secret_address_is_in_nobody_s_arguments(hook, monkeypatch):
     from phoenix_hypervisor import process
 
@@ -424,6 +462,7 @@ def test_a_webhook_gets_the_news_as_json_and_its_secret_address_is_in_nobody_s_a
     assert "canary" not in str(argvs)
 
 
+@with_curl
 def test_who_could_not_be_told_is_said_and_the_others_are_told(hook, tmp_path):
     hook.status = 500
     url = f"http://127.0.0.1:{hook.server_port}/canary"
@@ -468,6 +507,13 @@ def test_systemd_hears_that_we_are_ready_and_alive(tmp_path):
     assert said == ["READY=1", "WATCHDOG=1", "STATUS=3 nodes, all as declared", "STOPPING=1"]
     told.alive()  # nobody listens any more
     systemd.Told({}).alive()
+
+
+def test_stopping_from_a_signal_while_a_look_is_being_started_waits_for_nobody(tmp_path):
+    looking = Looking()
+    with looking._changing:  # the signal's handler runs in the thread that holds it
+        looking.stop()
+    assert looking.valid(tmp_path) is None
 
 
 def test_the_looks_that_run_are_interrupted_and_no_other_begins(tmp_path):

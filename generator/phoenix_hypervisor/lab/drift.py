@@ -45,7 +45,7 @@ echo "storage $(cat /tmp/drifted): takes other content now"; rm /tmp/drifted
 EXPORT_OPTIONS = """\
 file=$(grep -l '^[^#]*(' /etc/exports.d/*.exports /etc/exports 2> /dev/null | head -n 1) || :
 [ -n "$file" ] || none export
-awk '/\\(/ && !/^#/ && !done { done = 1; if (!sub(/rw/, "ro")) sub(/\\(/, "(insecure,") }
+awk '/\\(/ && !/^#/ && !done { done = 1; if (!sub(/rw/, "ro")) sub(/\\)/, ",insecure)") }
     { print }' "$file" > /tmp/drifted
 cat /tmp/drifted > "$file"; rm /tmp/drifted
 exportfs -ra

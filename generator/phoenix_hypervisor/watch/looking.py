@@ -30,7 +30,7 @@ class Looking:
         self._seconds = seconds
         self._options = tuple(options)
         self._children: set[Child] = set()
-        self._changing = threading.Lock()
+        self._changing = threading.RLock()  # `stop` is called from a signal, in whatever thread has it
         self._stopped = False
 
     def look(self, site: Path, node: str, converge: str) -> Standing:
@@ -54,10 +54,10 @@ class Looking:
             for child in self._children:
                 child.interrupt()
 
-    def valid(self, site: Path) -> str:
-        """Return what is wrong with a site's files; empty when nothing is."""
+    def valid(self, site: Path) -> str | None:
+        """Return what is wrong with a site's files; empty when nothing is, None when that is not known."""
         status, _, said = self._run(site, "validate")
-        return said if status else ""
+        return None if self._stopped else said if status else ""
 
     def _phoenix(self, site: Path, *arguments: str) -> tuple[str, dict[str, Any] | None]:
         """What a verb complained of, and its document."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..config import load_settings
 from ..config.model import SiteHead
+from ..errors import PhoenixError
 from ..records.events import Run
 from ..records.files import forget
 from ..secretstore import open_store
@@ -54,5 +55,11 @@ class Voice:
                 self._tell(str(one))
             self._run.tell("news", {**one._asdict(), "bad": one.sort in BAD})
         head = self._head
-        if head is not None and head.watch.notify:
-            notify(head.watch.notify, head.name, fresh, self._tell, open_store(head.secrets, self._site))
+        if head is None or not head.watch.notify:
+            return
+        try:
+            store = open_store(head.secrets, self._site)
+        except PhoenixError as error:
+            self._tell(f"nobody was told: {error.message}")
+        else:
+            notify(head.watch.notify, head.name, fresh, self._tell, store)
