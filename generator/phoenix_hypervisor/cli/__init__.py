@@ -26,22 +26,10 @@ if TYPE_CHECKING:
 
 VERBS = (
     *("init", "import", "validate", "render", "plan", "apply", "verify"),
-    *(
-        "status",
-        "start",
-        "stop",
-        "restart",
-        "logs",
-        "snapshot",
-        "rollback",
-        "recreate",
-        "backup",
-        "restore",
-        "exec",
-    ),
-    "upgrade",
+    *("status", "start", "stop", "restart", "logs", "snapshot", "rollback", "recreate", "backup", "restore"),
+    *("exec", "upgrade"),
     *("watch", "service", "history", "show", "metrics"),
-    *("firewall", "secrets", "lab", "kinds", "schema", "fmt", "explain", "graph"),
+    *("firewall", "inventory", "secrets", "lab", "kinds", "schema", "fmt", "explain", "graph"),
 )
 EPILOG = (
     "Exit status: 0 done or nothing to do, 1 failed, 2 changes pending, 3 could not tell, 64 wrong usage."
