@@ -11,29 +11,43 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from .offers import EVERY, Given, GuestFacts, Offer, Ref, Want
 from .secrets import Secret, Text
+
+__all__ = [
+    "CREATE",
+    "EVERY",
+    "MADE_FOLDER",
+    "NO_CHANGE",
+    "PENDING_FOLDER",
+    "REMOVE",
+    "STATE_FOLDER",
+    "Artifact",
+    "Change",
+    "Confirm",
+    "Difference",
+    "Effect",
+    "Given",
+    "GuestFacts",
+    "Kind",
+    "Offer",
+    "Ref",
+    "Refusal",
+    "Samples",
+    "Step",
+    "Want",
+    "made",
+    "reboot",
+    "reload",
+    "run",
+    "script",
+]
 
 STATE_FOLDER = "/var/lib/phoenix"
 """Where our own files lie on a node: scripts, and the record of what we made."""
 
 MADE_FOLDER = f"{STATE_FOLDER}/made"
 PENDING_FOLDER = f"{STATE_FOLDER}/pending"
-
-
-class Ref(NamedTuple):
-    """A resource's name: `kind:name` on a host."""
-
-    host: str
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.name}"
-
-    @property
-    def full(self) -> str:
-        """The reference with its host: `host/kind:name`."""
-        return f"{self.host}/{self}"
 
 
 class Effect(IntEnum):
@@ -196,60 +210,6 @@ CREATE = Change({"present": Difference(False, True)})
 """The change of a thing that is missing."""
 REMOVE = Change({"present": Difference(True, False)})
 """The change of a thing that is there and should not be."""
-
-
-EVERY = "*"
-"""The key of a want that takes all facts of its topic."""
-
-
-class Offer(NamedTuple):
-    """A small value a resource provides to others: a path, an endpoint, a share of a GPU."""
-
-    topic: str
-    key: str
-    value: Any = None
-
-
-class Want(NamedTuple):
-    """What a resource consumes: the offer of that topic whose key is `key` or the nearest path above it."""
-
-    topic: str
-    key: str
-    attribute: str
-    """The field that asks for it: where an error points to."""
-    missing: str
-    """What to say when nobody offers it."""
-    rule: str = ""
-    exact: bool = False
-    """Only an offer of that very key will do."""
-    required: bool = True
-    """Whether it is an error when nobody offers it; otherwise it is somebody else's matter then."""
-    making: bool = False
-    """Needed only to make the resource: one that is there goes on when this is not right."""
-
-
-class Given(NamedTuple):
-    """A matched offer, as the resource that asked for it sees it."""
-
-    topic: str
-    key: str
-    value: Any
-    ref: Ref | None
-    """Who offers it; None for a fact of the site itself."""
-
-
-class GuestFacts(NamedTuple):
-    """What the files say of a guest: the fact `guest`, given to its own kinds and to whoever wants it."""
-
-    name: str
-    vmid: str
-    node: str
-    layer: str | None
-    """The mode of its `lxc_layer` section; None for one that is no layer."""
-    content: str
-    """A digest of everything declared inside it, references to secrets by name."""
-    own: Mapping[str, Any] = {}
-    """The settings of the section that is the guest itself (`lxc`)."""
 
 
 class Samples(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,9 @@ def applied(
     targets: Collection[Ref] | None = None,
     orphans: Sequence[Ref] = (),
     stop_at: str = "",
+    after: Mapping[Ref, tuple[Ref, ...]] | None = None,
 ) -> Outcome:
-    site = loaded(folder, {NODE: POOL + files})
+    site = replace(loaded(folder, {NODE: POOL + files}), after=dict(after or {}))
     (folder / "verify").mkdir()
     for kind in registry.homes():
         checks = CHECKS if kind in ("zfs_pool", "zfs_dataset", "nfs_export") else ""
@@ -378,3 +380,24 @@ def test_what_somebody_else_changed_meanwhile_is_planned_again_and_our_own_doing
     assert [act for act in node.acts if act != "wait"] == acts
     assert outcome.code == (0 if failing == "first" else 1)
     assert failing == "first" or outcome.stuck[X] == "`second tank/x` ended with 1: digest mismatch"
+
+
+def test_what_comes_after_another_waits_for_it_without_needing_it(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/y"})
+    outcome = applied(tmp_path, node, after={X: (Y,)})
+    assert node.acts == ["zfs set atime=off tank/y", "zfs set atime=off tank/x"]
+    assert set(statuses(outcome).values()) == {"ok"}
+
+
+def test_it_goes_on_without_one_that_will_not_become_right(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/y"})
+    node.on["zfs set atime=off tank/y"] = lambda: Answer(1, b"", b"no")
+    outcome = applied(tmp_path, node, after={X: (Y,)})
+    assert node.acts == ["zfs set atime=off tank/y", "zfs set atime=off tank/x"]
+    assert (list(outcome.stuck), statuses(outcome)["tank/x"]) == ([Y], "ok")
+
+
+def test_it_does_not_wait_for_one_that_nobody_converges(tmp_path: Path) -> None:
+    node = Node({"tank/x", "tank/y"})
+    applied(tmp_path, node, targets=[X], after={X: (Y,)})
+    assert node.acts == ["zfs set atime=off tank/x"]

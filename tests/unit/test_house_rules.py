@@ -15,10 +15,10 @@ PACKAGE = REPOSITORY / "generator" / "phoenix_hypervisor"
 # Each part may import those that stand before it, its own members, and what is named here besides.
 # `resource` is what kinds are made of; `registry` finds the kinds.
 LAYERS: list[set[str]] = [
-    {"errors", "graph"},
+    {"errors", "graph", "offers"},
     {"secrets", "dialects"},
     {"process", "resource", "fields"},
-    {"guestverbs", "records"},
+    {"guestverbs", "records", "services"},
     {"containers", "firewall"},
     {"registry", "kinds"},
     {"secretstore"},
@@ -39,6 +39,7 @@ ALSO: dict[str, set[str]] = {
         "fields",
         "resource",
         "secrets",
+        "services",
     },  # and nothing else: they are pure
     "containers": {"dialects", "fields", "guestverbs", "resource", "secrets"},
     "firewall": {"dialects", "fields", "resource", "secrets"},

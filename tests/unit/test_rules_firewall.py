@@ -16,7 +16,8 @@ from phoenix_hypervisor.dialects import firewall_fw as fw
 from phoenix_hypervisor.firewall.matrix import pairs
 from phoenix_hypervisor.firewall.ports import PORT, REACHES, Port, Reach
 from phoenix_hypervisor.observe import firewall_screen
-from phoenix_hypervisor.resource import CREATE, GuestFacts, Kind, Offer, Ref
+from phoenix_hypervisor.resource import CREATE, EVERY, GuestFacts, Kind, Offer, Ref
+from phoenix_hypervisor.services import SERVICE, Service
 
 BASE = """\
 hardware:
@@ -223,6 +224,34 @@ def test_who_says_that_they_use_a_port_are_its_clients_and_neither_kind_knows_th
     }
     served = network_of(site.inventory, guests, declared).served["chat"]
     assert [(one.port.number, one.clients) for one in served] == [("8000", ("gateway",)), ("9000", None)]
+
+
+class Serving(Server):
+    """A kind that serves others over HTTP."""
+
+    def provides(self):
+        yield from super().provides()
+        yield Offer(SERVICE, self.name, Service("chat", int(self.port)))
+
+
+class ForAll(Kind):
+    """A kind that uses every service there is."""
+
+    def provides(self):
+        yield Offer(REACHES, EVERY, Reach(EVERY))
+
+
+def test_who_uses_every_service_is_a_client_of_services_and_of_no_other_port(tmp_path):
+    site = loaded(tmp_path, FILES)
+    declared = {
+        Ref("chat", "server", "a"): Server(name="a", port="22"),
+        Ref("chat", "service", "b"): Serving(name="b", port="8000"),
+        Ref("gateway", "for_all", "g"): ForAll(name="g"),
+        Ref("gateway", "service", "own"): Serving(name="own", port="8080"),
+    }
+    served = network_of(site.inventory, [], declared).served
+    assert [(one.port.number, one.clients) for one in served["chat"]] == [("22", ()), ("8000", ("gateway",))]
+    assert [one.clients for one in served["gateway"]] == [()]
 
 
 # Who may reach whom.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from .. import registry
@@ -33,6 +33,8 @@ class Declared:
         """Guest → what is declared inside it."""
         self._about: dict[str, dict[Ref, Kind]] = {}
         """Guest → its sections of scope `guest`."""
+        self._offered: dict[str, dict[tuple[str, str], str]] = {}
+        """Node → what it offers, as far as somebody asked."""
         self._problems = problems
 
     def add(self, host: str, tree: Tree, head: Collection[str], guest: Guest | None = None) -> None:
@@ -76,11 +78,22 @@ class Declared:
         layer = next((kind.layer for kind in about if kind.present and kind.layer), None)
         own = next((kind.model_dump(exclude={"name"}) for kind in about if kind.inhabited), {})
         inside = self._inside.get(guest.name, {})
-        return GuestFacts(guest.name, guest.vmid, guest.node, layer, _digest(inside), own)
+        taken = self._taken_from(guest.node, inside.values()) if layer else {}
+        return GuestFacts(guest.name, guest.vmid, guest.node, layer, _digest(inside, taken), own)
+
+    def _taken_from(self, node: str, inside: Iterable[Kind]) -> dict[str, str]:
+        """Return what a node offers to what is in a guest: a layer with another of it is another layer."""
+        wanted = [want[:2] for kind in inside for want in kind.consumes() if want.where == "node"]
+        if wanted and node not in self._offered:
+            about = [kind for ref, kind in self.resources.items() if ref.host == node and kind.present]
+            offers = (offer for kind in about for offer in kind.provides())
+            self._offered[node] = {(offer.topic, offer.key): repr(offer.value) for offer in offers}
+        return {" ".join(key): self._offered[node][key] for key in wanted if key in self._offered[node]}
 
 
-def _digest(inside: Mapping[Ref, Kind]) -> str:
+def _digest(inside: Mapping[Ref, Kind], taken: Mapping[str, str]) -> str:
     """A digest of declared settings; a secret counts by its name, as it prints itself."""
     plain = {str(ref): kind.model_dump(mode="python", exclude={"name"}) for ref, kind in inside.items()}
+    plain |= {key: {"value": value} for key, value in taken.items()}
     text = json.dumps(plain, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

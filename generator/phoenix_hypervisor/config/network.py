@@ -7,6 +7,8 @@ from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from ..firewall.ports import PORT, REACHES, Network, Port, Reach, Served
+from ..resource import EVERY
+from ..services import SERVICE
 
 if TYPE_CHECKING:
     from ..resource import GuestFacts, Kind, Offer, Ref
@@ -33,13 +35,15 @@ def network_of(reach: Inventory, guests: Collection[GuestFacts], resources: Mapp
         for ref, resource in resources.items()
         if resource.present
         for offer in resource.provides()
-        if offer.topic in (PORT, REACHES)
+        if offer.topic in (PORT, REACHES, SERVICE)
     ]
+    services = {(ref.host, str(offer.value.port)) for ref, offer in offers if offer.topic == SERVICE}
     served: dict[str, list[Served]] = {}
     for ref, offer in offers:
         if offer.topic == PORT:
             port: Port = offer.value
-            served.setdefault(ref.host, []).append(Served(ref, port, tuple(_users(ref.host, port, offers))))
+            users = _users(ref.host, port, offers, service=(ref.host, port.number) in services)
+            served.setdefault(ref.host, []).append(Served(ref, port, tuple(users)))
     vmids = {guest.name: guest.vmid for guest in guests}
     return Network(addresses, {host: tuple(found) for host, found in served.items()}, vmids)
 
@@ -55,12 +59,13 @@ def interfaces_of(node: str, resources: Mapping[Ref, Kind]) -> dict[str, tuple[s
     }
 
 
-def _users(host: str, port: Port, offers: Iterable[tuple[Ref, Offer]]) -> Iterator[str]:
-    """Yield the hosts that say that they connect to a port of a host."""
+def _users(host: str, port: Port, offers: Iterable[tuple[Ref, Offer]], *, service: bool) -> Iterator[str]:
+    """Yield the hosts that say that they connect to a port of a host, or to every service."""
     for ref, offer in offers:
-        if offer.topic == REACHES and offer.key == host and ref.host != host:
+        if offer.topic == REACHES and ref.host != host:
             reach: Reach = offer.value
-            if (reach.number, reach.proto) == (port.number, port.proto):
+            every = service and (offer.key, reach) == (EVERY, Reach(EVERY, port.proto))
+            if every or (offer.key, reach) == (host, Reach(port.number, port.proto)):
                 yield ref.host
 
 

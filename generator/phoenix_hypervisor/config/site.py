@@ -51,6 +51,8 @@ class Site:
     """All resources, each after what it needs."""
     needs: dict[Ref, tuple[Ref, ...]]
     """What each resource needs, in the same order."""
+    after: dict[Ref, tuple[Ref, ...]]
+    """What a resource does not need, and waits for while it may still become right; most have nothing."""
     places: dict[Ref, Tree] = field(repr=False)
     facts: Mapping[str, GuestFacts] = field(default_factory=dict, repr=False)
     """Guest → what the files say of it."""
@@ -159,10 +161,10 @@ def load(folder: Path, store: Store | None = None) -> Site:
         raise InputError(problems)
     facts = {name: declared.facts_of(guest) for name, guest in guests.items()}
     around = _around(nodes, guests, facts, declared.resources, reach)
-    needs, ordered = connect(declared.resources, declared.places, problems, around)
-    in_order = {ref: declared.resources[ref] for ref in ordered}
-    in_need = {ref: needs[ref] for ref in ordered}
-    site = Site(folder, head, nodes, guests, reach, in_order, in_need, declared.places, facts)
+    edges = connect(declared.resources, declared.places, problems, around)
+    in_order = {ref: declared.resources[ref] for ref in edges.ordered}
+    in_need = {ref: edges.needs[ref] for ref in edges.ordered}
+    site = Site(folder, head, nodes, guests, reach, in_order, in_need, edges.after, declared.places, facts)
     problems += rules.check(site)
     if any(not problem.warning for problem in problems):
         raise InputError(problems)

@@ -210,6 +210,8 @@ class Engine:
         ready = []
         limit = self._strongest.get(lane, Effect.HOT)
         for ref in self._due(lane):
+            if any(self._moves(other, self._node(ref)) for other in self._opened.site.after.get(ref, ())):
+                continue
             entry = self._planned(ref)
             now = [step for step in entry.steps if not is_reboot(step)]
             beyond = [
@@ -229,6 +231,15 @@ class Engine:
                 reasons = [*(refusal.reason for refusal in entry.refusals), *entry.look.reasons]
                 self.outcome.stuck[ref] = "; ".join(reasons) or "it differs, and nothing is known to be done"
         return ready
+
+    def _moves(self, ref: Ref, node: str) -> bool:
+        """Whether a resource of a node is not right yet, and may still become so."""
+        look = self.outcome.looks.get(ref)
+        while look is not None and look.status is Status.BLOCKED and look.blocked_by:
+            look = self.outcome.looks.get(look.blocked_by)
+        return (
+            look is not None and self._node(look.ref) == node and look.ref in self._due(self._lane(look.ref))
+        )
 
     def _planned(self, ref: Ref) -> Entry:
         return planned(self._opened.site, self.outcome.looks[ref], self._consent)
