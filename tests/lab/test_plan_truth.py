@@ -82,3 +82,22 @@ def test_nobody_is_there_to_be_asked(converged):
         ran = converged.run("apply")
     assert ran.status == 64
     assert ran.err == "error: nobody is there to be asked\n  hint: add --yes\n"
+
+
+def test_what_of_the_machine_is_not_as_declared_is_told_and_nothing_is_done_about_it(converged):
+    before = converged.run("plan")
+    converged.edit(NODE_FILE, ("memory: 96G", "memory: 192G"), ('pci: "0000:05:00.0"', 'pci: "0000:06:00.0"'))
+    planned = converged.run("plan")
+    notices = [line for line in planned.out.splitlines() if line.startswith("notice:")]
+    assert notices == [
+        "notice: phoenix: it has 94.1 GiB of memory, and 192.0 GiB are declared",
+        "notice: phoenix: the graphics card `gpu1` is not there: nothing of that sort at 0000:06:00.0",
+        (
+            "notice: phoenix: it has a graphics card that `hardware: gpus:` does not name: 0000:05:00.0 "
+            "GB206 [GeForce RTX 5060 Ti]"
+        ),
+    ]
+    checked = converged.run("verify")
+    assert [line for line in notices if line.removeprefix("notice: ") not in checked.out] == []
+    assert (before.status, planned.status, checked.status) == (0, 0, 0)
+    assert "notice:" not in before.out

@@ -7,7 +7,7 @@ from tests.contract.ground import ADDRESS, DISKS, GPUS, HARDWARE, HOST, Run, Sce
 
 from phoenix_hypervisor.dialects import lspci
 from phoenix_hypervisor.errors import ExitCode
-from phoenix_hypervisor.lab import boots, pci
+from phoenix_hypervisor.lab import boots, machine
 
 CARDS = HARDWARE["gpus"]
 GIVEN = {**HARDWARE, "gpus": {**CARDS, "gpu1": {**CARDS["gpu1"], "owner": "vfio"}}}
@@ -102,7 +102,7 @@ def test_what_stands_in_the_way_is_named_and_nothing_is_done(scene):
 
 
 def test_on_a_processor_of_intels_the_iommu_takes_a_word_more_and_one_reboot_is_enough(scene):
-    cpu = scene.node.root / pci.PROCESSOR
+    cpu = scene.node.root / machine.PROCESSOR
     cpu.write_text(cpu.read_text().replace("AuthenticAMD", "GenuineIntel"))
     assert {one.group for one in lspci.parse(said(scene, lspci.COMMAND)).values()} == {None}
     run = good(scene, OURS)

@@ -75,6 +75,7 @@ def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool, loader: str) -> None
             fresh=fresh,
             loader=loader,
             driver=there.driver,
+            hardware=there.machine,
         )
         click.echo(f"{name}: {'made' if made else 'was up already'}, {len(node.status().disks)} disks")
         for fault in Faults(node.folder).listed():

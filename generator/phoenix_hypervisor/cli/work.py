@@ -96,8 +96,8 @@ class Work:
         chosen = {
             ref: look for ref, look in self.looks.items() if self._chosen is None or ref in self._chosen
         }
-        notices = {node: boot.notices for node, boot in self._boots.items() if boot.notices}
-        return replace(build(self._opened.site, chosen, seen.orphans(), self._consent), notices=notices)
+        plan = build(self._opened.site, chosen, seen.orphans(), self._consent)
+        return replace(plan, notices=seen.notices())
 
     def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
         """Carry out a plan: see Engine. Ctrl-C stops it between two steps, a second one at once."""

@@ -87,6 +87,15 @@ class Inspector:
         """Return what nodes say of their boot, when orphans were looked for as well."""
         return self._sightings.boots
 
+    def notices(self) -> dict[str, tuple[str, ...]]:
+        """Return what is worth knowing of nodes themselves, when orphans were looked for as well."""
+        boots, machines = self._sightings.boots, self._sightings.machines
+        found = {
+            node: (*machines.get(node, ()), *(boots[node].notices if node in boots else ()))
+            for node in self._site.nodes
+        }
+        return {node: said for node, said in found.items() if said}
+
     # Collection: which checks, for which resources, in which order.
 
     def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str) -> list[pytest.Item] | None:

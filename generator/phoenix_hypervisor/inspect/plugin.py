@@ -145,7 +145,7 @@ class Telling:
             for name, value in getattr(report, "user_properties", ())
             if name == NOTICE
         }
-        notices |= {f"{node}: {said}" for node, boot in inspector.boots().items() for said in boot.notices}
+        notices |= {f"{node}: {said}" for node, told in inspector.notices().items() for said in told}
         if notices:
             terminalreporter.section("worth knowing")
             for line in sorted(notices):

@@ -16,6 +16,7 @@ from ..resource import Kind, Ref
 from .boots import Boot, boot_of
 from .classify import why
 from .looks import Finding, Verdict
+from .preflight import differences
 from .speculation import Call, Speculation
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Sightings:
         self.seen: dict[Ref, Any] = {}
         self.boots: dict[str, Boot] = {}
         """Nodes' boots, where that could be told."""
+        self.machines: dict[str, tuple[str, ...]] = {}
+        """Node → what of it is not as its `hardware:` says, where that could be told."""
 
     def learn(self, kind: str, module: ModuleType) -> None:
         """Take a module's functions."""
@@ -51,20 +54,27 @@ class Sightings:
             self._seers[kind] = module.seen
 
     def calls(self, hosts: Collection[str], states: Speculation) -> list[Call]:
-        """Return the calls that learn what the owners will ask, and what nodes say of their boot."""
-        booted = [
-            Call(host, f"boot {host}", partial(boot_of, states.host(host))) for host in self._nodes(hosts)
+        """Return the calls that learn what the owners will ask, and what nodes say of themselves."""
+        asked = [
+            call
+            for host in self._nodes(hosts)
+            for call in (
+                Call(host, f"boot {host}", partial(boot_of, states.host(host))),
+                Call(host, f"machine {host}", partial(self._machine, host, states)),
+            )
         ]
-        return booted + [
+        return asked + [
             Call(host, f"owned {kind}", partial(owned, states.host(host)))
             for kind, host, owned in self._owning(hosts)
         ]
 
     def note_owned(self, hosts: Collection[str], states: Speculation) -> None:
-        """Note what is ours on the hosts, and how nodes were booted."""
+        """Note what is ours on the hosts, how nodes were booted, and what they are."""
         for host in self._nodes(hosts):
             with suppress(Exception):  # what is no Proxmox node has nothing to say
                 self.boots[host] = boot_of(states.host(host))
+            with suppress(Exception):
+                self.machines[host] = self._machine(host, states)
         for kind, host, owned in self._owning(hosts):
             if self._fleet.is_lost(host):
                 continue
@@ -72,6 +82,9 @@ class Sightings:
                 self.owned[host, kind] = set(owned(states.host(host)))
             except Exception:  # noqa: S112  (a tool is missing: then we made nothing with it)
                 continue
+
+    def _machine(self, host: str, states: Speculation) -> tuple[str, ...]:
+        return differences(states.host(host), self._site.nodes[host].hardware)
 
     def undeclared(self) -> list[Ref]:
         """Return what we made on the hosts and is declared no longer."""

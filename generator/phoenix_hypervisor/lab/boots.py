@@ -10,7 +10,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from . import pci
+from . import machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,9 +90,9 @@ submenu 'Advanced options for {title}' $menuentry_id_option 'gnulinux-advanced-{
 
 
 def shown(root: Path) -> tuple[tuple[Path, str], ...]:
-    """Return what a node sees of its boot, and of its processor, in /proc: (file, place)."""
+    """Return what a node sees of its boot and of its machine in /proc: (file, place)."""
     places = {CMDLINE: "/proc/cmdline", BOOT_ID: "/proc/sys/kernel/random/boot_id"}
-    places[pci.PROCESSOR] = "/proc/cpuinfo"
+    places |= {machine.PROCESSOR: "/proc/cpuinfo", machine.MEMORY: "/proc/meminfo"}
     return tuple((root / name, place) for name, place in places.items() if (root / name).exists())
 
 

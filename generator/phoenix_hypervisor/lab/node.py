@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import PhoenixError
 from ..process import Ended, attach, run
 from ..secrets import Text
-from . import boots, graphics, pci, sandbox, skeleton
+from . import boots, graphics, machine, pci, sandbox, skeleton
 
 MARKER = "phoenix-lab.json"
 ACTIONS = "actions.log"
@@ -84,11 +84,12 @@ class LabNode:
         fresh: bool = False,
         loader: str = boots.SYSTEMD,
         driver: bool = True,
+        hardware: machine.Machine | None = None,
     ) -> bool:
         """Make the node, or keep the one that is there and add what is new; True if it was made.
 
         Kept: everything anybody has done to it. Refreshed: stand-ins, links into the machine's /usr,
-        graphics cards. `driver` says whether the cards' driver was there before anybody did anything.
+        the machine, graphics cards. `driver` says whether the cards' driver was there before anybody did anything.
         """
         if fresh:
             self.down()
@@ -98,6 +99,7 @@ class LabNode:
         self._refresh(loader)
         self._add_disks(disks)
         self._set_gpus(gpus, driver=driver)
+        machine.show(self.root, hardware or machine.Machine())
         return made
 
     def down(self) -> bool:
@@ -249,7 +251,6 @@ class LabNode:
             taken = "nvidia" if model.get("nvidia", {}).get("loaded") else ""
             model["pci"] = pci.plugged(model.get("pci", []), ordered, taken)
             pci.show(self.root, model["pci"])
-            pci.sit(self.root)
             _write(self._state / "model.json", model)
         (self.root / graphics.FACTS).mkdir(exist_ok=True)
         here = [str(sandbox.python()), "-I", "-S", str(Path(__file__).with_name("standins")), graphics.SHOW]

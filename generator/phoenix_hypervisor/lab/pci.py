@@ -5,7 +5,6 @@ Each function of a device is a row of the model, and a folder below /sys/bus/pci
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-PROCESSOR = "var/lib/phoenix-lab/cpuinfo"
-"""Shown as /proc/cpuinfo."""
 AMD = ("1022", "Advanced Micro Devices, Inc. [AMD]")
 NVIDIA = ("10de", "NVIDIA Corporation")
 SOUND = ("0403", "Audio device", "snd_hda_intel")
@@ -59,14 +56,6 @@ BOARD: tuple[tuple[str, tuple[str, ...], tuple[str, str], tuple[str, str]], ...]
     ),
 )
 """Address; class, what it is, and the driver that takes it; vendor; device. A bridge leads to each card."""
-
-
-def sit(root: Path, vendor: str = "AuthenticAMD") -> None:
-    """Put a processor on the board, if there is none: the machine's own, by another maker."""
-    here = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    text, found = re.subn(r"^vendor_id\t: .*$", f"vendor_id\t: {vendor}", here, flags=re.MULTILINE)
-    if not (root / PROCESSOR).exists():
-        _file(root / PROCESSOR, text if found else f"vendor_id\t: {vendor}\n{here}")
 
 
 def devices(gpus: Sequence[Gpu]) -> list[Row]:

@@ -6,7 +6,9 @@ import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from .machine import Machine
 from .node import Disk, Gpu, LabNode
+from .vm.node import VmNode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,11 +29,23 @@ class Declared(NamedTuple):
     gpus: tuple[Gpu, ...]
     driver: bool
     """Whether its cards' driver is there from the beginning: the files say nothing of it."""
+    machine: Machine
 
 
 def lab_node(site_folder: Path, name: str) -> LabNode:
     """Return a site's lab node, which may not be up."""
-    return LabNode(site_folder / PLACE / name)
+    return node_in(site_folder / PLACE / name)
+
+
+def node_in(folder: Path) -> LabNode:
+    """Return the lab node that is kept in a folder: of whichever sort was made there, else one to be made."""
+    machine = VmNode(folder)
+    return machine if machine.exists else LabNode(folder)
+
+
+def machine(site_folder: Path, name: str) -> VmNode:
+    """Return a site's lab node as a virtual machine, which may not be made yet."""
+    return VmNode(site_folder / PLACE / name)
 
 
 def existing(site_folder: Path) -> dict[str, LabNode]:
@@ -54,6 +68,7 @@ def declared_nodes(site_folder: Path) -> dict[str, Declared]:
             _address(site.inventory, name),
             tuple(Gpu(gpu.pci, gpu.model) for gpu in node.hardware.gpus.values()),
             not any((ref.host, ref.kind) == (name, DRIVER) for ref in site.resources),
+            Machine(node.hardware.cpu, node.hardware.threads, node.hardware.memory),
         )
         for name, node in site.nodes.items()
         if _transport(site.inventory, name) == "lab"
