@@ -15,11 +15,11 @@ PACKAGE = REPOSITORY / "generator" / "phoenix_hypervisor"
 # Each part may import those that stand before it, its own members, and what is named here besides.
 # `resource` is what kinds are made of; `registry` finds the kinds.
 LAYERS: list[set[str]] = [
-    {"errors", "graph", "offers"},
+    {"downloads", "errors", "graph", "offers"},
     {"secrets", "dialects"},
     {"process", "resource", "fields"},
     {"guestverbs", "records", "services"},
-    {"containers", "firewall"},
+    {"containers", "firewall", "units"},
     {"registry", "kinds"},
     {"secretstore"},
     {"config"},
@@ -40,9 +40,11 @@ ALSO: dict[str, set[str]] = {
         "resource",
         "secrets",
         "services",
+        "units",
     },  # and nothing else: they are pure
-    "containers": {"dialects", "fields", "guestverbs", "resource", "secrets"},
+    "containers": {"budgets", "dialects", "fields", "guestverbs", "resource", "secrets"},
     "firewall": {"dialects", "fields", "resource", "secrets"},
+    "units": {"dialects", "resource", "secrets"},
     "dialects": set(),
     "graph": set(),
     "errors": set(),

@@ -1,9 +1,11 @@
 """The settings of a container as they are declared, and what follows from them alone."""
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StrictInt, StrictStr, model_validator
 
+from ..budgets import MEMORY, THREADS, Takes, storage
 from ..dialects import lxc_conf
 from ..fields import Size
 from ..resource import GuestFacts, Kind
@@ -27,6 +29,8 @@ from .parts import (
     raw_values,
 )
 
+DEFAULT_MEMORY = 512 * MIB
+"""What Proxmox gives a container of which nobody says it (pct.conf)."""
 APPARMOR = "lxc.apparmor.profile"
 GENERATED = "generated"
 MARK = "phoenix"
@@ -178,6 +182,16 @@ class Settings(Kind):
     def own_hostname(self) -> str:
         """The host name it has inside."""
         return self.hostname or self.guest_name
+
+    def takes(self) -> Iterator[tuple[str, Takes]]:
+        """Yield what it takes of its node: memory and threads if it starts with it, room for volumes."""
+        if self.onboot:
+            yield MEMORY, Takes(self.memory or DEFAULT_MEMORY, "memory")
+            yield from [(THREADS, Takes(self.cores, "cores"))] if self.cores else []
+        volumes = {"rootfs": self.rootfs, **{f"mounts.{path}": mount for path, mount in self.mounts.items()}}
+        for field, volume in volumes.items():
+            if volume is not None and volume.storage and volume.size:
+                yield storage(volume.storage), Takes(volume.size, f"{field}.size")
 
     @property
     def all_mounts(self) -> dict[str, Mount]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
+from ..budgets import TAKES
 from ..containers import changes, making, refusals, seen
 from ..containers import conf as confs
 from ..containers import samples as tried
@@ -111,6 +112,7 @@ class Lxc(Settings):
 
     def provides(self) -> Iterable[Offer]:
         yield Offer("guest_up", self.guest_name)
+        yield from (Offer(TAKES, key, takes) for key, takes in self.takes())
 
     def consumes(self) -> Iterable[Want]:
         if self.template:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from ..budgets import MEMORY, TAKES, Takes
 from ..fields import Size
-from ..resource import Artifact, Change, Kind, Samples, Step, run, script
+from ..resource import Artifact, Change, Kind, Offer, Samples, Step, run, script
 
 CONF = "/etc/modprobe.d/zz-phoenix-zfs_arc.conf"
 """Sorted last: of a parameter that several files set, the kernel takes the last."""
@@ -36,6 +37,9 @@ class ZfsArc(Kind):
         return {"zfs_arc_max": str(self.max)} | (
             {"zfs_arc_min": str(self.min)} if self.min is not None else {}
         )
+
+    def provides(self) -> Iterable[Offer]:
+        yield Offer(TAKES, MEMORY, Takes(self.max, "max"))
 
     def artifacts(self) -> Iterable[Artifact]:
         yield Artifact(CONF, "modprobe.conf.j2")

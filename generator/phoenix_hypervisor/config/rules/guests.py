@@ -29,7 +29,6 @@ def check(site: Site) -> Iterator[Problem]:
         yield from _profile(site, one)
         yield from _capabilities(site, one)
     yield from _templates(site)
-    yield from _memory(site, found)
     yield from _targets(site, found)
     yield from _folders(site)
 
@@ -171,28 +170,6 @@ def _capabilities(site: Site, one: Container) -> Iterator[Problem]:
             "LXC does not start a container with both",
             "V-22",
         )
-
-
-def _memory(site: Site, found: Mapping[str, Container]) -> Iterator[Problem]:
-    """What starts with the node fits into its memory, beside the ARC (V-20)."""
-    taken: dict[str, int] = {}
-    for ref, resource in site.resources.items():
-        if ref.kind == "zfs_arc" and resource.present:
-            taken[ref.host] = getattr(resource, "max", 0)
-    for one in sorted(found.values(), key=lambda one: int(one.ref.name)):
-        memory = site.nodes[one.node].hardware.memory
-        if memory is None or not one.part("onboot"):
-            continue
-        limit, before = memory * site.head.allow.memory_overcommit, taken.get(one.node, 0)
-        taken[one.node] = before + (one.part("memory") or 512 * 1024**2)
-        if before <= limit < taken[one.node]:
-            yield Problem(
-                f"{one.ref}: the memory of the ARC and of all that starts with the node reaches "
-                f"{sizes.about(taken[one.node])} here, the node has {sizes.about(memory)}",
-                site.place(one.ref, "memory"),
-                "lower a `memory`, or allow it in configs/site.yaml: `allow: {memory_overcommit: 1.2}`",
-                "V-20",
-            )
 
 
 def _targets(site: Site, found: Mapping[str, Container]) -> Iterator[Problem]:

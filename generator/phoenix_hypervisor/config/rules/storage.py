@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...dialects import sizes
 from ...errors import Problem
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ def check(site: Site) -> Iterator[Problem]:
     """Yield what these rules find."""
     yield from _absent_allowed(site)
     yield from _disks(site)
-    yield from _quotas(site)
     yield from _owners(site)
     yield from _shares(site)
 
@@ -59,32 +57,6 @@ def _disks(site: Site) -> Iterator[Problem]:
             other = seen.setdefault((ref.host, disk), str(ref))
             if other != str(ref):
                 yield Problem(f"{ref}: disk `{disk}` already belongs to {other}", place, rule="V-02")
-
-
-def _quotas(site: Site) -> Iterator[Problem]:
-    """The quotas of a pool's datasets fit into it (V-19)."""
-    usable = {
-        (ref.host, ref.name): resource.usable(site.nodes[ref.host].hardware.disks.values())
-        for ref, resource in site.resources.items()
-        if ref.kind == "zfs_pool" and ref.host in site.nodes and hasattr(resource, "usable")
-    }
-    promised: dict[tuple[str, str], int] = {}
-    for ref, resource in site.resources.items():
-        if ref.kind == "zfs_dataset" and resource.present and ref.name.count("/") == 1:
-            pool = (ref.host, ref.name.partition("/")[0])
-            quota = getattr(resource, "quota", None)
-            over = promised.get(pool, 0)
-            promised[pool] = over + (quota if isinstance(quota, int) else 0)  # it may be `none`
-            size = usable.get(pool)
-            limit = (size or 0) * site.head.allow.quota_overcommit
-            if size and over <= limit < promised[pool]:
-                yield Problem(
-                    f"{ref}: the quotas of pool `{pool[1]}` reach {sizes.about(promised[pool])} here, "
-                    f"its usable size is {sizes.about(size)}",
-                    site.place(ref, "quota"),
-                    "lower a quota, or allow it in configs/site.yaml: `allow: {quota_overcommit: 1.2}`",
-                    rule="V-19",
-                )
 
 
 def _owners(site: Site) -> Iterator[Problem]:
