@@ -25,6 +25,8 @@ class Allow(Section):
     """How far the ARC and the guests that start with a node may exceed its memory."""
     guests_without_backup: list[str] | None = None
     """When given: every guest that is neither named here nor a layer must be in a backup job."""
+    literals: list[str] = []
+    """Resources (`kind:name`, with or without `host/`) whose text looks like a secret and is none."""
 
 
 class Notice(Section):
@@ -55,6 +57,11 @@ class Watch(Section):
     metrics_address: Annotated[str, Field(min_length=1)] = "127.0.0.1"
 
 
+MirroredPrefix = Annotated[str, Field(pattern=r"^https?://[^@\s]+/$")]
+MirrorAddress = Annotated[str, Field(pattern=r"^(https?://[^@\s]+|file:///[^\s]*)/$")]
+"""Both end in a slash: no name is taken for the beginning of another. Neither holds a password."""
+
+
 class SiteHead(Section):
     """configs/site.yaml: names, defaults, allowances, where secrets come from."""
 
@@ -66,6 +73,8 @@ class SiteHead(Section):
     allow: Allow = Allow()
     secrets: SecretSettings = SecretSettings()
     watch: Watch = Watch()
+    mirrors: dict[MirroredPrefix, MirrorAddress] = {}
+    """Beginning of an address → what takes its place in all downloads; the longest that fits wins."""
 
 
 class Disk(Section):

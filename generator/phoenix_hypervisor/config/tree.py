@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Problem, Where
 
+Path = tuple[str | int, ...]
+"""Keys and indices, from the root down."""
 DEEPEST = 50
 """How many levels a file may nest. No section needs ten; what is deeper holds itself, or is no config."""
 
@@ -62,3 +65,18 @@ def merge(base: Tree, over: Tree) -> Tree:
     for key, tree in over.value.items():
         merged[key] = merge(merged[key], tree) if key in merged else tree
     return Tree(merged, over.where, over.key)
+
+
+def leaves(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Tree]]:
+    """Yield every leaf: a scalar, or a mapping or list with nothing in it."""
+    below = _below(tree)
+    if not below:
+        yield path, tree
+    for key, part in below:
+        yield from leaves(part, (*path, key))
+
+
+def _below(tree: Tree) -> list[tuple[str | int, Tree]]:
+    if isinstance(tree.value, dict):
+        return [*tree.value.items()]
+    return [*enumerate(tree.value)] if isinstance(tree.value, list) else []

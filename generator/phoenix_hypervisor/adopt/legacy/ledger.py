@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...config.tree import Tree
+from ...config.tree import Path, Tree, leaves
 from ...errors import Where
 from ...secrets import Secret
-from .source import File, Path, leaves, spelled
+from .source import File, spelled
 
 USED, NORMALISED, REFUSED, OBSOLETE = "used", "normalised", "refused", "obsolete"
 FATES = (USED, NORMALISED, REFUSED, OBSOLETE)

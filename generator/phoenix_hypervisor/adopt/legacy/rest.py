@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ...config.tree import Path
 from ...errors import Problem
 from ...secrets import Secret
 from .estate import Estate, each, text_of
 from .ledger import REFUSED, Part
-from .source import CONTAINERS, HYPERVISOR, Path, spelled
+from .source import CONTAINERS, HYPERVISOR, spelled
 
 _UNREAD = "declared, and read by no script"
 _OBSOLETE: dict[tuple[str, ...], str] = {

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ...config.tree import Tree
+from ...config.literals import is_secret
+from ...config.tree import Path, Tree, leaves
 from ...secrets import Secret
-
-Path = tuple[str | int, ...]
 
 HYPERVISOR, CONTAINERS, MACHINES, STACKS = "hypervisor", "containers", "machines", "stacks"
 _MARKS = {
@@ -20,17 +18,6 @@ _MARKS = {
     **dict.fromkeys(("zfs", "users", "core_paths", "proxmox_storage_ids", "nfs", "samba"), HYPERVISOR),
 }
 """A key of a file's root → what the file is. The order decides where a file has several."""
-_TELLING = re.compile(
-    r"(?i)(pass(word|wd|phrase)?|secret|token|credential|(api|private|access)_?key)(_hash)?$"
-)
-_HOLDING = re.compile(r"(?i)(.*[_-])?(passwords?|passwd|secrets?|credentials?)")
-"""A key below which everything is one."""
-_NO_SECRET = re.compile(r"(?i)|not_?set|none|null|!secret .*|\$\{?\w+\}?|<[^<>]*>")
-_SHAPES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|^\$(1|2[aby]?|5|6|7|y|gy)\$\S{6,}"
-    r"|\b(hf|ghp|gho|sk)_?[-_][A-Za-z0-9_-]{16,}"
-    r"|\bAKIA[0-9A-Z]{16}\b|AGE-SECRET-KEY-1|\w+://[^/\s:@]*:[^/\s@]+@"
-)
 _SHORTEST = 6
 """Shorter values of secrets are not looked for in other texts: `admin` is in many."""
 
@@ -49,21 +36,6 @@ def sort_of(tree: Tree) -> str:
     """Say what a file is, by the keys of its root."""
     keys = tree.value if isinstance(tree.value, dict) else {}
     return next((sort for key, sort in _MARKS.items() if key in keys), "")
-
-
-def leaves(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Tree]]:
-    """Yield every leaf: a scalar, or a mapping or list with nothing in it."""
-    below = _below(tree)
-    if not below:
-        yield path, tree
-    for key, part in below:
-        yield from leaves(part, (*path, key))
-
-
-def _below(tree: Tree) -> list[tuple[str | int, Tree]]:
-    if isinstance(tree.value, dict):
-        return [*tree.value.items()]
-    return [*enumerate(tree.value)] if isinstance(tree.value, list) else []
 
 
 def spelled(path: Path) -> str:
@@ -85,45 +57,12 @@ def concealed(trees: Mapping[str, Tree]) -> dict[str, Tree]:
     values: dict[str, str] = {}
     for file, tree in trees.items():
         for path, leaf in leaves(tree):
-            if _is_secret(tree, path, leaf.value):
+            if is_secret(tree, path, leaf.value):
                 name = values.get(str(leaf.value)) or _name(path, tree, named.values())
                 named[file, path] = name
                 values[str(leaf.value)] = name
     sought = {value: name for value, name in values.items() if len(value) >= _SHORTEST}
     return {file: _without(tree, file, (), named, sought) for file, tree in trees.items()}
-
-
-def _is_secret(root: Tree, path: Path, value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return False
-    text = str(value)
-    if _SHAPES.search(text):
-        return True
-    if _NO_SECRET.fullmatch(text):
-        return False
-    keys = [part for part in path if isinstance(part, str)]
-    if any(_HOLDING.fullmatch(key) for key in keys):
-        return True
-    key = keys[-1] if keys else ""
-    if key == "value":  # {name: DATABASE_PASS, value: …}
-        around: Tree | None = root
-        for part in path[:-1]:
-            around = around.below(part) if around else None
-        name = around.below("name") if around else None
-        key = str(name.value) if name else ""
-    flag = _flag_before(root, path) if path and isinstance(path[-1], int) else ""
-    return any(_TELLING.search(word) for word in (key, flag) if word)
-
-
-def _flag_before(root: Tree, path: Path) -> str:
-    """The option whose argument this is, in a list of arguments: `--api-key`."""
-    around: Tree | None = root
-    for part in path[:-1]:
-        around = around.below(part) if around else None
-    last = path[-1]
-    before = around.below(last - 1) if around and isinstance(last, int) and last else None
-    text = str(before.value) if before else ""
-    return text.replace("-", "_") if text.startswith("--") else ""
 
 
 def _name(path: Path, root: Tree, taken: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import Problem
-from . import backups, claims, firewall, graphics, guests, interfaces, limits, network, storage
+from . import backups, claims, firewall, graphics, guests, interfaces, limits, literals, network, storage
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 
 def check(site: Site) -> list[Problem]:
     """Return what all rules find."""
-    parts = (storage, limits, guests, backups, graphics, network, interfaces, firewall, claims)
+    parts = (storage, limits, guests, backups, graphics, network, interfaces, firewall, claims, literals)
     return [problem for part in parts for problem in part.check(site)]

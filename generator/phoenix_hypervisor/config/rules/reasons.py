@@ -161,6 +161,13 @@ _ALL = (
         "mend the name, or declare the card; one `owner`, and what follows from it; several "
         "containers may share a card of the node's; [gpu.md](gpu.md)",
     ),
+    Rule(
+        "V-40",
+        "a password, token or key in plain text: in a setting with such a name, in a text that gives "
+        "one its value, or as a private key, a hash or a token that looks like one",
+        "files are read, copied and kept in a history for ever",
+        "`!secret NAME`; change what stood there; `allow: {literals: [KIND:NAME]}` if it is none",
+    ),
 )
 RULES = {rule.id: rule for rule in _ALL}
 """Every rule by its id."""
