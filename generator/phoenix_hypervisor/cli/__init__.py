@@ -28,7 +28,7 @@ VERBS = (
     *("init", "import", "validate", "render", "plan", "apply", "verify"),
     *("status", "start", "stop", "restart", "logs", "snapshot", "rollback", "recreate", "backup", "restore"),
     *("exec", "upgrade"),
-    *("watch", "service", "history", "show", "metrics"),
+    *("watch", "service", "history", "show", "report", "metrics"),
     *("firewall", "inventory", "secrets", "lab", "kinds", "schema", "fmt", "explain", "graph"),
 )
 EPILOG = (

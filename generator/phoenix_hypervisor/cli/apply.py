@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; implies that nothing is asked."
 )
+@click.option("--report", metavar="FILE", help="Write an HTML page about this run, as `phoenix report` does.")
 @listening_options
 @verbose_option
 @click.pass_obj
@@ -50,6 +51,7 @@ def apply(
     reboot: bool,
     at_most: str | None,
     as_json: bool,
+    report: str | None,
     events: bool,
     metrics_file: str | None,
 ) -> int:
@@ -67,6 +69,7 @@ def apply(
     from ..observe import document, screen
     from .listening import listeners
     from .recording import recorded
+    from .report import page, write
     from .work import Work
 
     told = listeners(workplace, screen.tell, events=events, as_json=as_json, metrics_file=metrics_file)
@@ -96,6 +99,8 @@ def apply(
         else:
             code = found.code
         run.end(code, round_trips=work.fleet.trips())
+        if report:
+            write(report, page(work.site, run.name))
         work.tell_trips()
         return code
 

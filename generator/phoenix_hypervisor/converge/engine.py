@@ -8,6 +8,7 @@ may be, is so once all its lanes are done; then it is looked at anew, and what i
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -17,12 +18,12 @@ from ..inspect.opening import OpenSite
 from ..inspect.session import inspect
 from ..render import Renderer
 from ..resource import Effect, Ref, Step
-from ..transport import Answer
 from .lanes import Lanes, Locks
 from .outcome import Outcome
 from .plan import Consent, Entry, Plan, planned
 from .reboots import MOST, Reboot, Stopped, boot_id, is_reboot, reason
-from .steps import Act, carry_out
+from .steps import carry_out
+from .ways import way
 
 TRIES = 3
 """How often a resource's steps are run while each second look still finds something new."""
@@ -275,20 +276,20 @@ class Engine:
         return failed
 
     def _step(self, ref: Ref, step: Step, failed: dict[Ref, str]) -> bool:
+        asked = time.monotonic()
         with self._locks.held(self._node(ref), step.locks):
-            return not self.outcome.stopped and self._run_step(ref, step, failed)
+            waited = time.monotonic() - asked
+            return not self.outcome.stopped and self._run_step(ref, step, failed, waited)
 
-    def _run_step(self, ref: Ref, step: Step, failed: dict[Ref, str]) -> bool:
-        transport = self._opened.fleet.transport(ref.host)
+    def _run_step(self, ref: Ref, step: Step, failed: dict[Ref, str], waited: float) -> bool:
+        do = way(self._opened.fleet, ref.host, self._node(ref))
         self._tell("step", {"ref": ref, "title": step.title, "effect": step.effect})
         artifact = step.push or step.execute
         resource = self._opened.site.resources.get(ref)
         text = self._renderer.text(ref.kind, artifact, resource) if artifact else ""
-
-        def do(act: Act) -> Answer:
-            return self._afresh(ref, act) if act.afresh else transport.act(act.command, act.stdin)
-
-        ran = carry_out(do, ref, step, text)
+        guest = self._opened.site.guests.get(ref.host)
+        ran = carry_out(do, ref, step, text, guest.vmid if guest else "")
+        ran = ran._replace(waited=waited)
         if ran.failure:
             failed[ref] = ran.failure
         elif not step.waits:
@@ -296,15 +297,6 @@ class Engine:
         self.outcome.ran.append(ran)
         self._tell("ran", {"ran": ran})
         return not ran.failure
-
-    def _afresh(self, ref: Ref, act: Act) -> Answer:
-        """Run an act through a new connection; one that does not come about is its failure."""
-        try:
-            with self._opened.fleet.afresh(self._node(ref)) as transport:
-                return transport.act(act.command, act.stdin)
-        except HostError as error:
-            said = f"{error.message}; the node takes the change back by itself"
-            return Answer(1, b"", said.encode())
 
     def _look_again(self, refs: Collection[Ref], *, fresh: bool = False) -> None:
         again = set(refs)

@@ -10,6 +10,7 @@ from .. import registry
 from ..errors import ExitCode
 from ..inspect.looks import Look, Status
 from ..resource import REMOVE, Effect, Ref, Refusal, Step
+from .fetching import from_mirrors
 from .reboots import interrupted, is_reboot, reason
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def planned(site: Site, look: Look, consent: Consent) -> Entry:
     entry = _allowed(
         look, list(resource.converge(look.change)), consent, declared_absent=not resource.present
     )
+    entry = replace(entry, steps=tuple(from_mirrors(entry.steps, site.head.mirrors)))
     if not any(is_reboot(step) for step in entry.steps):
         return entry
     whom = interrupted(site, look.ref)

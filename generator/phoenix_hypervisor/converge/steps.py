@@ -13,6 +13,7 @@ from ..errors import GuestError, SecretError
 from ..resource import PENDING_FOLDER, Artifact, Effect, Ref, Step
 from ..secrets import Secret, Text
 from ..transport import Answer
+from . import fetching
 
 
 class Act(NamedTuple):
@@ -24,6 +25,8 @@ class Act(NamedTuple):
     """Through a connection of its own, opened for it: that it arrives is what it proves."""
     keeps: Secret | None = None
     """What it prints is the value of this secret."""
+    on_node: bool = False
+    """On the node of the host."""
 
 
 class Ran(NamedTuple):
@@ -37,6 +40,8 @@ class Ran(NamedTuple):
     seconds: float
     status: int
     said: str
+    waited: float = 0
+    """Seconds before it began, for locks that other steps held."""
 
     @property
     def row(self) -> dict[str, Any]:
@@ -47,6 +52,7 @@ class Ran(NamedTuple):
             "effect": str(self.effect),
             "began": round(self.began, 3),
             "seconds": round(self.seconds, 3),
+            "waited": round(self.waited, 3),
             "status": self.status,
             "said": self.said,
         }
@@ -59,11 +65,11 @@ class Ran(NamedTuple):
         return f"`{self.title}` ended with {self.status}: {self.said or 'it said nothing'}"
 
 
-def carry_out(do: Callable[[Act], Answer], ref: Ref, step: Step, text: str) -> Ran:
-    """Run a step of a resource, up to its first act that fails. `text` is as for `acts`."""
+def carry_out(do: Callable[[Act], Answer], ref: Ref, step: Step, text: str, vmid: str = "") -> Ran:
+    """Run a step of a resource, up to its first act that fails. `text` and `vmid` are as for `acts`."""
     began, begun = time.time(), time.monotonic()
     status, said = 0, ""
-    for act in acts(step, text):
+    for act in acts(step, text, vmid):
         try:
             answer = do(act)
         except GuestError as error:  # the node is there: only this step has failed
@@ -89,18 +95,26 @@ def _kept(secret: Secret, answer: Answer) -> tuple[int, str]:
     return 0, ""
 
 
-def acts(step: Step, text: str) -> Iterator[Act]:
-    """Yield what is run for a step, in order. `text` is the rendered artifact, empty when there is none."""
+def acts(step: Step, text: str, vmid: str = "") -> Iterator[Act]:
+    """Yield what is run for a step, in order.
+
+    `text` is the rendered artifact, empty when there is none; `vmid` that of the host, if it is a guest.
+    """
+    if step.fetch:
+        command, wanted = fetching.to_node(step.fetch)
+        yield Act(fetching.alive(command), wanted, on_node=True)
+        for command in fetching.to_host(step.fetch, vmid):
+            yield Act(fetching.alive(command), on_node=True)
     if step.execute is not None:  # before the timer: what takes the step back may be in the same script
         yield push(step.execute, text)
     if step.confirm is not None:
         yield Act(shlex.join(step.confirm.arm))
     if step.push is not None:
         yield push(step.push, text, check=step.check, pending=step.pending)
-    elif step.execute is not None:
-        yield Act(shlex.join(["sh", step.execute.path, *step.arguments]), step.stdin, keeps=step.keeps)
-    else:
-        yield Act(shlex.join(step.argv), step.stdin, keeps=step.keeps)
+    elif step.execute is not None or step.argv:
+        argv = ["sh", step.execute.path, *step.arguments] if step.execute is not None else step.argv
+        command = fetching.cleared(shlex.join(argv), step, vmid)
+        yield Act(fetching.alive(command) if step.lasts else command, step.stdin, keeps=step.keeps)
     if step.confirm is not None:
         yield Act(shlex.join(step.confirm.disarm), afresh=True)
 

@@ -105,13 +105,21 @@ def _record(path: Path) -> Record:
     return Record(path.stem, run, end, counts, failed)
 
 
-def found(site: Path, name: str) -> list[Event]:
-    """Return all events of a run; `name` is its name, how that begins, or `last`. Raises PhoenixError."""
+def found(site: Path, name: str, *, with_: str = "") -> list[Event]:
+    """Return all events of a run; `name` is its name, how that begins, or `last`. Raises PhoenixError.
+
+    `with_`: an event that the last run must have been told to be meant.
+    """
     names = [path.stem for path in _files(site / FOLDER)]
     if not names:
         raise PhoenixError(
             "no runs are recorded here", hint="`phoenix apply`, `plan` and `verify` leave records"
         )
+    if name == "last" and with_:
+        for one in reversed(names):
+            events: list[Event] = list(_events(site / FOLDER / f"{one}.jsonl"))
+            if any(event["event"] == with_ for event in events):
+                return events
     fits = names[-1:] if name == "last" else [one for one in names if one.startswith(name)]
     if name in fits:
         fits = [name]

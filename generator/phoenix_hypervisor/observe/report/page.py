@@ -1,0 +1,106 @@
+"""The report as one file: HTML with its style in it, no scripts, nothing from anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...dialects import sizes
+from ..drawing import SIGNS
+from ..screen import shown
+
+if TYPE_CHECKING:
+    from ...config.budgets import Budget, Claim
+    from ...resource import Ref
+    from .facts import Report
+
+HERE = Path(__file__).parent
+WORDS = {
+    "": ("·", "not looked at"),
+    "ok": ("✓", "as declared"),
+    "drift": ("~", "differs"),
+    "unhealthy": ("!", "unhealthy"),
+    "unknown": ("?", "could not tell"),
+    "blocked": ("=", "waits"),
+}
+"""Status → its sign, and in words: nothing is told by colour alone."""
+ENDINGS = {0: "ok", 1: "unhealthy", 2: "drift", 3: "unknown"}
+MOST_DRAWN = 2000
+"""Resources of a site whose graph is drawn into the page; of larger ones no browser likes the picture."""
+
+
+def html(found: Report, graph: str) -> str:
+    """Return the page. `graph` is a whole SVG file, or empty."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"shown": shown, "when": when, "amount": amount, "lasting": lasting}
+    environment.globals |= {"words": WORDS, "signs": SIGNS}
+    return environment.get_template("page.html.j2").render(
+        report=found,
+        style=(HERE / "style.css").read_text(encoding="utf-8"),
+        graph=graph.partition("?>")[2] or graph,
+        ending=_ending(found.end),
+        budget_rows=[_budget(budget, found.guests) for budget in found.budgets],
+        percent=lambda seconds: f"{100 * seconds / (found.seconds or 1):.3f}",
+    )
+
+
+def when(text: str) -> str:
+    """Return a time of a record as people write it; UTC, because nobody knows where the page is read."""
+    try:
+        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (TypeError, ValueError):
+        return ""
+
+
+def lasting(seconds: float) -> str:
+    """Return how long something took: `0.35 s`, `2 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """Return an amount of a budget."""
+    if value is None:
+        return "all of it"
+    return sizes.about(value) if unit == "bytes" else f"{value:.0f}"
+
+
+def _ending(end: Mapping[str, Any]) -> tuple[str, str]:
+    """The status by which a run's end is shown, and the words for it."""
+    from ..history_screen import CUT
+    from ..history_screen import ENDINGS as SAID
+
+    if not end:
+        return "unknown", CUT[2]
+    code = int(end.get("exit", 1))
+    return ENDINGS.get(code, "unhealthy"), SAID[code][2] if code in SAID else f"ended with {code}"
+
+
+def _budget(budget: Budget, guests: Mapping[Ref, str]) -> dict[str, Any]:
+    share = budget.used / budget.limit if budget.limit else None
+    over = budget.exceeded_by is not None
+    return {
+        "budget": budget,
+        "share": share,
+        "width": min(100.0, 100 * (share or 0)),
+        "state": ("over" if budget.binding else "shared") if over else "fits",
+        "claims": sorted(budget.claims, key=_largest),
+        "guests": {claim.ref: guests.get(claim.ref, "") for claim in budget.claims},
+    }
+
+
+def _largest(claim: Claim) -> float:
+    return -(claim.amount or 0)
