@@ -18,13 +18,14 @@ from pathlib import Path
 
 from phoenix_hypervisor.lab.node import LabNode
 
-from . import containers, fill, inside, nodes, report, sites
+from . import containers, fill, inside, loading, nodes, report, sites
 from .measure import Broken, Run, Subject, in_turn, once, ratios
 from .report import Aim
 
 ROUND_TRIP = 50
 MANY = 8
 CONTAINERS = (10, 100, 1000)
+GUESTS = (100, 10_000)
 FILLED = 100
 """Sites with more resources are converged by `fill`, and not measured on a lab node: it takes minutes."""
 PASSWORD = "only-for-generated-nodes"
@@ -183,7 +184,9 @@ def measure(bench: Bench, sizes: Sequence[int], times: int) -> list[Aim]:
     _local(bench, sizes, times)
     report.heading("Plan of a node with containers, nothing to do")
     grown = containers.measure(bench.folder, CONTAINERS, max(2, times // 2), bench.log)
-    return [*_aims(near, far, slow, many), *grown]
+    report.heading("Reading a site of many guests, on one processor")
+    read = loading.measure(bench.folder, GUESTS, max(2, times // 2), bench.log)
+    return [*_aims(near, far, slow, many), *grown, *read]
 
 
 def _aims(

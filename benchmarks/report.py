@@ -10,7 +10,7 @@ from .measure import Run, ratios, spread
 
 
 class Aim(NamedTuple):
-    """A ratio that shall not be exceeded; with limit 0 it is only said."""
+    """A ratio (or what its name says) that shall not be exceeded; with limit 0 it is only said."""
 
     name: str
     limit: float
@@ -49,8 +49,8 @@ def aims_table(aims: Sequence[Aim]) -> None:
     for aim in aims:
         middle, least, most = spread(aim.found)
         word = "" if not aim.limit else "met" if aim.met else "NOT MET"
-        limit = f"≤ {aim.limit:3.1f}" if aim.limit else ""
-        print(f"{aim.name:<{wide}}  {limit:5}   {middle:5.2f} ({least:.2f} to {most:.2f})  {word}")
+        limit = f"≤ {aim.limit:.4g}" if aim.limit else ""
+        print(f"{aim.name:<{wide}}  {limit:6}   {middle:5.2f} ({least:.2f} to {most:.2f})  {word}")
 
 
 def parts_table(parts: Sequence[Mapping[str, float]], unit: str, digits: int) -> None:
