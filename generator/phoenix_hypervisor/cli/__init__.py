@@ -155,11 +155,21 @@ def run(arguments: list[str]) -> int:
         return ExitCode.USAGE
     except PhoenixError as error:
         click.echo(f"{_sign()} {error}", err=True)
+        _annotate(error)
         return error.code
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         return ExitCode.INTERRUPTED
     return int(status) if isinstance(status, int) else ExitCode.OK
+
+
+def _annotate(error: PhoenixError) -> None:
+    from ..errors import InputError
+    from ..observe import annotations
+
+    if annotations.wanted() and isinstance(error, InputError):
+        for line in annotations.of_problems(error.problems):
+            click.echo(line, err=True)
 
 
 def _sign() -> str:

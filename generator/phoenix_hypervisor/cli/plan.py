@@ -40,7 +40,7 @@ def plan(
     Exit status: 0 nothing to do, 2 changes pending, 1 something cannot be repaired, 3 could not tell.
     """
     from ..converge.reach import reach
-    from ..observe import document, screen
+    from ..observe import annotations, document, screen
     from .listening import listeners
     from .recording import recorded
     from .work import Work
@@ -62,5 +62,7 @@ def plan(
         elif not events:
             for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)
+        for line in annotations.of_plan(work.site, found) if annotations.wanted() else ():
+            screen.tell(line)
         work.tell_trips()
         return found.code

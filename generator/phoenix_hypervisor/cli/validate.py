@@ -29,6 +29,7 @@ def validate(workplace: Workplace, rule: str | None, budget: bool, as_json: bool
     """
     from ..config import load
     from ..errors import UsageError
+    from ..observe import annotations
     from ..observe.screen import tell
 
     if rule is not None:
@@ -39,6 +40,8 @@ def validate(workplace: Workplace, rule: str | None, budget: bool, as_json: bool
     site = load(workplace.site_folder)
     for problem in site.warnings:
         tell(str(problem))
+    for line in annotations.of_problems(site.warnings) if annotations.wanted() else ():
+        tell(line)
     if workplace.verbose:
         for ref in site.resources:
             click.echo(ref.full)
