@@ -11,13 +11,17 @@ export PYTHONDONTWRITEBYTECODE :=
 # tests and the demonstration call `phoenix` by its name
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-real lint format bench clean
+.PHONY: help install demo test test-real test-vm soak fuzz mutate lint format bench clean
 
 help:
 	@echo 'make demo       see it work: a Proxmox node in a directory, built, verified, broken, repaired'
 	@echo 'make install    only make .venv, with the command .venv/bin/phoenix'
 	@echo 'make test       format, lint, types and all tests that need no root'
 	@echo 'make test-real  the tests that need root and real servers (Debian)'
+	@echo 'make test-vm    the tests on a virtual machine with real ZFS: QEMU, and seven minutes once for its image'
+	@echo 'make fuzz       damage more configuration files than `make test` does'
+	@echo 'make mutate     drop each rule on configurations; a test must notice'
+	@echo 'make soak       the power of that machine fails 200 times during an apply: an hour or two'
 	@echo 'make lint       format, lint and types only'
 	@echo 'make format     let ruff format and mend what it can'
 	@echo 'make bench      the benchmarks'
@@ -29,11 +33,24 @@ demo: $(VENV)/installed
 	@$(BIN)/python -m phoenix_hypervisor.lab.demo
 
 test: lint
-	$(PYTEST) -n auto -m 'not real' tests
+	$(PYTEST) -n auto --dist loadgroup --no-loadscope-reorder -m 'not real and not vm' tests
 
 test-real: $(VENV)/installed-dev
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-real needs root: it starts real servers' >&2; exit 1; }
 	$(PYTEST) -m real tests/real
+
+# The image is kept in /var/cache/phoenix-lab (without root: ~/.cache/phoenix-lab), or where PHOENIX_LAB_CACHE says.
+test-vm: $(VENV)/installed-dev
+	$(PYTEST) -m vm tests/vm
+
+soak: $(VENV)/installed-dev
+	PHOENIX_VM_KILLS=200 $(PYTEST) -m vm tests/vm/test_power.py
+
+fuzz: $(VENV)/installed-dev
+	PHOENIX_FUZZ=$(or $(FUZZ),10000-200000) $(PYTEST) -q tests/unit/test_config_mutated.py
+
+mutate: $(VENV)/installed-dev
+	$(BIN)/python -m tests.unit.without_rule
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

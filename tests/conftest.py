@@ -1,7 +1,20 @@
 """What holds for every test."""
 
+import gc
 import signal
+
+import pytest
 
 # Jobs started in the background may have Ctrl-C ignored, and so would all that they start: tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# The collector would look through a quarter of a million objects of pytest's again and again.
+gc.set_threshold(50_000, 20, 100)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run what shares something costly: a module's tests, a kind's life on lab nodes."""
+    for item in items:
+        if not any(mark.name == "xdist_group" for mark in item.iter_markers()):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -52,3 +52,9 @@ Mode = Annotated[
 
 Account = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")]
 """The name of a Unix user or group."""
+
+WebAddress = Annotated[str, Field(pattern=r"^(https?://[!#-\[\]-~]+|file:///[!#-\[\]-~]+)$")]
+"""Where a file is fetched from: http, https, or a `file:///` of the node's; without quotes and spaces."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A file's checksum, as `sha256sum` prints it."""

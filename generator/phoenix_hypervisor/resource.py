@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from .downloads import Fetch, downloaded
 from .offers import EVERY, Given, GuestFacts, Offer, Ref, Want
 from .secrets import Secret, Text
 
@@ -27,6 +28,7 @@ __all__ = [
     "Confirm",
     "Difference",
     "Effect",
+    "Fetch",
     "Given",
     "GuestFacts",
     "Kind",
@@ -36,6 +38,7 @@ __all__ = [
     "Samples",
     "Step",
     "Want",
+    "downloaded",
     "made",
     "reboot",
     "reload",
@@ -95,7 +98,7 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Step:
-    """One action on a host. Exactly one of `argv`, `push` and `execute` says what is done."""
+    """One action on a host. One of `argv`, `push` and `execute` says what is done, or `fetch` alone does."""
 
     title: str
     """What a person reads in the plan: the command, or what the script will do."""
@@ -117,6 +120,11 @@ class Step:
     """The same step of several resources runs once, after all their others: a reload."""
     waits: bool = False
     """It changes nothing, and only waits for what somebody else is doing."""
+    fetch: tuple[Fetch, ...] = ()
+    """Files from the network that must be there first. In a guest, those without a path of their own are
+    there only while `execute` runs."""
+    lasts: bool = False
+    """It may say nothing for longer than a host is waited for."""
     confirm: Confirm | None = None
     keeps: Secret | None = None
     """What it prints is the value of this secret: kept in the store, and shown to nobody."""
@@ -222,6 +230,14 @@ class Samples(NamedTuple):
     """Sections that must be declared beside it: what it needs."""
     refused: tuple[Mapping[str, Any], ...] = ()
     """Settings laid over the first, each a difference that is said and never repaired."""
+    inside: str = ""
+    """Of scope `host`: the guest in which it is tried, by its file's name among `around`'s `guests`
+    (`120-server`); empty: on the node."""
+
+    @property
+    def guest(self) -> str:
+        """The name of that guest."""
+        return self.inside.partition("-")[2]
 
 
 class Kind(BaseModel):
@@ -240,6 +256,8 @@ class Kind(BaseModel):
     """Of scope `guest`: it needs the guest to be there, and nothing of what is inside it."""
     inhabited: ClassVar[bool] = False
     """Of scope `guest`: it is the guest itself, needed by everything declared inside it."""
+    entered: ClassVar[Literal["attach", "agent"]] = "attach"
+    """Of an inhabited kind: how its node gets inside. `attach`: as LXC does; `agent`: by the guest agent."""
     verbs: ClassVar[Any] = None
     """Of an inhabited kind: what people do with it by hand, a `guestverbs.GuestVerbs`."""
     can_be_absent: ClassVar[bool] = True

@@ -35,3 +35,24 @@ class Service(NamedTuple):
     """The path of its metrics for Prometheus; empty: it has none."""
     prefix: str = ""
     """Of role `web`: the path at which a gateway shows it, like `/webui/`."""
+
+
+FETCHES_TO = "fetches_to"
+"""Topic under which a service says in which folder its models come to lie, some gigabytes each; no value."""
+ON_CARDS = "on_cards"
+"""Topic under which a service says what it does with the cards that its guest has."""
+
+
+class OnCards(NamedTuple):
+    """What a service does with graphics cards; the share it takes of each is its offer of `budgets.TAKES`."""
+
+    cards: int = 1
+    """Over how many it is spread; 0: it works without one."""
+    weights: int | None = None
+    """Bytes of its model's weights, all cards together."""
+    share: float | None = None
+    """Of each card's memory; None: nobody knows."""
+    alone: bool = False
+    """Nobody else uses these cards."""
+    field: str = ""
+    """The field that says what it is about: where an error points to."""

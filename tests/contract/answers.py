@@ -37,6 +37,12 @@ READERS = tuple(
     importlib.import_module(f"{dialects.__name__}.{found.name}")
     for found in pkgutil.iter_modules(dialects.__path__)
 )
+FORGET = tuple(
+    reader.cache_clear
+    for module in READERS
+    for reader in vars(module).values()
+    if hasattr(reader, "cache_clear")
+)
 NAMES = 3
 """How many of the declaration's words are tried first: those of the resource's name."""
 ENOUGH = 5_000
@@ -143,10 +149,8 @@ class Trial:
 
 def _forget_texts() -> None:
     """Readers remember every text they have read; of altered ones there are too many."""
-    for module in READERS:
-        for reader in vars(module).values():
-            if hasattr(reader, "cache_clear"):
-                reader.cache_clear()
+    for forget in FORGET:
+        forget()
 
 
 def _in_turns(sources: Sequence[Iterator[Any]]) -> Iterator[Any]:

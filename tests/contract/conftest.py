@@ -19,6 +19,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kind", kinds())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all of a kind: its chapters are lived once."""
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if "life" in params:
+            item.add_marker(pytest.mark.xdist_group(params["life"][0]))
+        elif kind := params.get("kind", params.get("kind_of_check")):
+            item.add_marker(pytest.mark.xdist_group(kind))
+
+
 @pytest.fixture(scope="session")
 def lives(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lives")

@@ -27,6 +27,17 @@ from phoenix_hypervisor.observe.kinds_page import GUESTS, sections, sets
 from phoenix_hypervisor.resource import MADE_FOLDER, Difference, Kind, Ref, Refusal, Samples, Step
 from phoenix_hypervisor.transport import Answer, Question
 
+LOST = """\
+set -e
+for tool in /usr/local/sbin/*; do
+    grep -qF {sign} "$tool" || continue
+    rm "$tool"
+    printf '#!/bin/sh\\necho "sh: 1: %s: not found" >&2\\nexit 127\\n' "${{tool##*/}}" >"$tool"
+    chmod 0755 "$tool"
+done
+"""
+"""Takes every tool of the lab's away from a guest."""
+
 
 class Chapter(NamedTuple):
     """A scene, what was run there, and the same once more right after it."""
@@ -37,17 +48,23 @@ class Chapter(NamedTuple):
 
 
 class OneNode(Fleet):
-    """A fleet whose every host is one and the same node."""
+    """A fleet whose every node is one and the same; so are the guests of one name on it, where it has any."""
 
-    def __init__(self, site: Site, scene: Scene) -> None:
-        super().__init__(site.inventory, site.folder)
-        self._node = Fleet(load(scene.folder, Canary()).inventory, scene.folder)
+    def __init__(self, site: Site, scene: Scene, guest: str = "") -> None:
+        """`guest` is one that is to be looked into."""
+        super().__init__(site.inventory, site.folder, guests=site.guests.values() if guest else ())
+        there = load(scene.folder, Canary())
+        self._node = Fleet(there.inventory, scene.folder, guests=there.guests.values() if guest else ())
         self._answers = Answers(self._node.transport(HOST))
+        self._inside = {guest: Answers(self._node.transport(guest))} if guest else {}
         self._one_at_a_time = Lock()
 
     def ask(self, asked: Mapping[str, Sequence[Question]]) -> dict[str, list[Answer] | HostError]:
         with self._one_at_a_time:
-            return {host: self._answers.ask(questions) for host, questions in asked.items()}
+            return {
+                host: self._inside.get(host, self._answers).ask(questions)
+                for host, questions in asked.items()
+            }
 
     def close(self) -> None:
         super().close()
@@ -60,7 +77,9 @@ class Life:
     def __init__(self, name: str, number: int, folder: Path) -> None:
         self.kind: type[Kind] = registry.kind(name)
         self.samples: Samples = sets(self.kind)[number]
-        self.ref = Ref(HOST, name, HOST if self.kind.singleton else self.samples.name)
+        self.host = self.samples.guest or HOST
+        """Where the sample is: the node, or a guest on it."""
+        self.ref = Ref(self.host, name, self.host if self.kind.singleton else self.samples.name)
         self._folder = folder / f"{name}-{number}"
         self._folder.mkdir()
 
@@ -90,12 +109,12 @@ class Life:
             return self._differences(declared(folder, sections))
         found = {}
         for name, below in sections.items():
-            found |= {name: self._differences(declared(folder / name, {HOST: below}))[HOST]}
+            found |= {name: self._differences(declared(folder / name, {HOST: below}))[self.host]}
         return found
 
     def _differences(self, site: Site) -> dict[str, Mapping[str, Difference]]:
         """What differs of the sample on each host of a site, as the node with the first one answers."""
-        fleet = OneNode(site, self.first.scene)
+        fleet = OneNode(site, self.first.scene, self.samples.guest)
         try:
             looks = inspect(OpenSite(site, fleet), list(site.resources), probes=False).looks()
         finally:
@@ -206,8 +225,11 @@ class Life:
 
     @functools.cached_property
     def blind(self) -> Chapter:
-        """The second declaration on a node that has the first and has lost every tool of the lab's."""
+        """The second declaration on a host that has the first and has lost every tool of the lab's."""
         scene, _ = self.begin("blind", self.first.scene, self.samples.second)
+        if self.samples.inside:
+            self._in_guest(scene, LOST.format(sign=shlex.quote(WRAPPER)))
+            return Chapter(scene, scene.run(apply=True))
         for path in (scene.node.root / "usr/local/sbin").iterdir():
             if WRAPPER in path.read_text():
                 path.write_text(f'#!/bin/sh\necho "sh: 1: {path.name}: not found" >&2\nexit 127\n')
@@ -221,15 +243,35 @@ class Life:
         for artifact in self.resource(self.samples.first).artifacts():
             if not artifact.script and not artifact.path.startswith("/etc/pve/"):
                 theirs = artifact.path.replace("phoenix", "theirs")
-                assert theirs != artifact.path, f"{artifact.path} does not say that it is ours"
+                if theirs == artifact.path:
+                    continue  # its name does not say that it is ours: only a note did
                 lines.append(f'mkdir -p "$(dirname {shlex.quote(theirs)})"')
                 lines.append(f"mv {shlex.quote(artifact.path)} {shlex.quote(theirs)}")
-        lines += [
+        if not self.samples.inside:
+            lines += self._marks_taken_off()
+        commands = "set -e\n" + "\n".join(lines)
+        if self.samples.inside:
+            self._in_guest(scene, commands)
+        else:
+            ended = scene.node.run(commands)
+            assert ended.status == 0, ended.stderr.decode()
+        return Chapter(scene, scene.run(apply=True, prune=True, destroy=[str(self.ref)]))
+
+    def _in_guest(self, scene: Scene, commands: str) -> None:
+        """Run commands in the guest that the sample is in, past phoenix."""
+        vmid = self.samples.inside.partition("-")[0]
+        ended = scene.node.run(f"lxc-attach -n {vmid} --clear-env -- /bin/sh -c {shlex.quote(commands)}")
+        assert ended.status == 0, ended.stderr.decode()
+
+    @staticmethod
+    def _marks_taken_off() -> list[str]:
+        """Commands after which nothing on the node says any more that it is ours."""
+        lines = [
             f"for pool in $(zpool list -H -o name); do zfs inherit -r {mark} $pool; done"
             for mark in (zfs.MANAGED, zfs.POOL_MANAGED)
         ]
         lines += [
-            "for conf in /etc/pve/lxc/*.conf; do",
+            "for conf in /etc/pve/lxc/*.conf /etc/pve/qemu-server/*.conf; do",
             "[ ! -e $conf ] || sed -i '/^tags:/s/phoenix/theirs/; s/^#phoenix /#theirs /' $conf",
             "done",
         ]
@@ -238,9 +280,7 @@ class Life:
             "[ ! -e $file ] || sed -i '/^# Written by phoenix/d' $file",
             "done",
         ]
-        ended = scene.node.run("set -e\n" + "\n".join(lines))
-        assert ended.status == 0, ended.stderr.decode()
-        return Chapter(scene, scene.run(apply=True, prune=True, destroy=[str(self.ref)]))
+        return lines
 
 
 def _right(findings: list[Finding], ref: Ref) -> Look:

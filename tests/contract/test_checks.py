@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 from tests.contract.answers import ENOUGH, NOT_FOUND, Answers, Trial, checks, marks
-from tests.contract.ground import HOST
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.inspect.fleet import Fleet
@@ -27,8 +26,8 @@ def trials():
         site = scene.declare(life.sections(settings))
         key = (str(scene.folder), life.ref.full)
         if key not in known:
-            fleets.append(Fleet(site.inventory, scene.folder))
-            known[key] = Answers(fleets[-1].transport(HOST))
+            fleets.append(Fleet(site.inventory, scene.folder, guests=site.guests.values()))
+            known[key] = Answers(fleets[-1].transport(life.host))
         return Trial(site, life.ref, registry.homes()[life.ref.kind].verify, known[key])
 
     yield begin

@@ -49,7 +49,7 @@ def test_then_nothing_is_left_to_do_and_the_health_check_agrees(whole_converged)
         applied = whole_converged.run("apply", "--yes", "-v")
         verified = whole_converged.run("verify", "-q", "-k", "lxc or shared_volume or host_file")
     assert (planned["exit"], planned["entries"], planned["orphans"], planned["notices"]) == (0, [], [], {})
-    assert (applied.status, applied.out) == (0, "87 resources as declared, nothing to do\n")
+    assert (applied.status, applied.out) == (0, "128 resources as declared, nothing to do\n")
     assert verified.status == 0, verified
 
 

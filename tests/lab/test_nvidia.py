@@ -85,8 +85,8 @@ class GraphicsSite(LabSite):
         return said.split()
 
 
-def made(folder):
-    site = GraphicsSite(folder)
+def made(folder, sort=GraphicsSite):
+    site = sort(folder)
     for part in ("configs/nodes", "inventory"):
         (folder / part).mkdir(parents=True)
     (folder / "configs/site.yaml").write_text("name: graphics\n")
@@ -252,13 +252,16 @@ def test_an_upgrade_under_a_running_container_waits_for_a_reboot_and_stops_nobod
 def test_an_installer_that_is_not_there_or_another_one_changes_nothing(site):
     before = site.driver()
     for settings, said in (
-        ({"version": "999.12"}, "there is no installer of 999.12 at https://us.download.nvidia.com/"),
-        ({"version": OLD, "sha256": "0" * 64}, "another checksum: it was removed, and nothing was changed"),
+        (
+            {"version": "999.12"},
+            "nothing came from https://us.download.nvidia.com/XFree86/Linux-x86_64/999.12/",
+        ),
+        ({"version": OLD, "sha256": "0" * 64}, f"has the sha256 {SHA256[OLD]}, not 00000"),
     ):
         site.declare(**settings)
         outcome = site.apply()
         assert (outcome["exit"], said in outcome["stuck"][f"{NODE}/{REF}"]) == (1, True), outcome["stuck"]
-        assert site.on_node("ls -A /var/cache/phoenix") == f"NVIDIA-Linux-x86_64-{NEW}.run\n"
+        assert site.on_node("ls -A /var/cache/phoenix/downloads") == f".lock\n{SHA256[NEW]}\n"
         assert site.driver() == before
 
 

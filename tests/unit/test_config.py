@@ -163,7 +163,7 @@ def test_all_problems_of_all_files_come_at_once_in_file_order(tmp_path: Path) ->
         f"{NODE}:11:1: zfs_arc:pve: `max` is missing\n"
         f"{SITE}:1:1: `name` string should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$'\n"
         f"{SITE}:2:1: unknown key `extra`\n"
-        "  hint: known: allow, defaults, guest_defaults, secrets, watch\n"
+        "  hint: known: allow, defaults, guest_defaults, mirrors, secrets, watch\n"
         f"{SITE}:3:9: `allow.quota_overcommit` must be greater than or equal to 1\n"
         "inventory/groups.yaml:1:7: lab: `port` must be less than or equal to 65535\n"
         f"{HOSTS}:1:7: pve: unknown key `hostnam`\n"
@@ -291,7 +291,7 @@ def test_a_profile_cannot_name_profiles(tmp_path: Path) -> None:
 def test_files_that_nothing_would_read_are_refused(tmp_path: Path) -> None:
     files = {"configs/nodes/old.yml": "", "configs/profiles/notes.txt": "", "configs/guests/900-x.json": ""}
     assert problems(tmp_path, files) == (
-        "configs/guests/900-x.json:1:1: guest `x` has no section `lxc`: what kind of guest it is\n"
+        "configs/guests/900-x.json:1:1: guest `x` has no section `lxc` or `vm`: what kind of guest it is\n"
         "configs/nodes/old.yml:1:1: neither .yaml nor .json: it would be ignored\n"
         "  hint: rename it, or move it out of configs/\n"
         "configs/profiles/notes.txt:1:1: neither .yaml nor .json: it would be ignored\n"
@@ -519,7 +519,7 @@ def test_settings_are_read_without_the_nodes(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_settings(make(tmp_path, {SITE: "nam: x"}))
     assert str(caught.value) == (
-        f"{SITE}:1:1: `name` is missing\n{SITE}:1:1: unknown key `nam`\n  hint: known: allow, defaults, guest_defaults, secrets, watch"  # noqa: E501
+        f"{SITE}:1:1: `name` is missing\n{SITE}:1:1: unknown key `nam`\n  hint: known: allow, defaults, guest_defaults, mirrors, secrets, watch"  # noqa: E501
     )
 
 

@@ -93,7 +93,7 @@ def test_each_kind_has_its_place(tmp_path: Path) -> None:
     assert said.splitlines() == [
         f"{WEB}:2:1: `zfs_arc` does not belong to a guest",
         "  hint: it is about a node: write it in configs/nodes/<node>.yaml",
-        "configs/guests/951-x.yaml:1:1: guest `x` has no section `lxc`: what kind of guest it is",
+        "configs/guests/951-x.yaml:1:1: guest `x` has no section `lxc` or `vm`: what kind of guest it is",
         f"{NODE}:1:1: `lxc` does not belong to a node",
         "  hint: it is about a guest: write it in configs/guests/<vmid>-<name>.yaml",
     ]

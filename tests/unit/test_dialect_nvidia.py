@@ -116,7 +116,15 @@ def driver(**settings):
         ({"sha256": None}, "a runfile needs `sha256`: it is run as root"),
         ({"source": "packages"}, "`packages` and `source: packages` belong together"),
         ({"packages": {"nvidia-driver": "580.76.05-1"}}, "`packages` and `source: packages` belong together"),
-        ({"source": "packages", "packages": {"nvidia-driver": "580.76.05-1"}}, "belong to a runfile"),
+        (
+            {
+                "sha256": None,
+                "url": "https://example.org/x.run",
+                "source": "packages",
+                "packages": {"nvidia-driver": "580.76.05-1"},
+            },
+            "`url` is that of a runfile, which needs `sha256`",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(settings, said):

@@ -17,6 +17,7 @@ from phoenix_hypervisor.inspect.boots import ASKED
 from phoenix_hypervisor.inspect.inspector import Inspector
 from phoenix_hypervisor.inspect.looks import Finding, Look, Status, Verdict, looks
 from phoenix_hypervisor.inspect.opening import OpenSite
+from phoenix_hypervisor.inspect.preflight import ASKED as MACHINE
 from phoenix_hypervisor.inspect.session import inspect
 from phoenix_hypervisor.resource import Change, Difference, Ref
 from phoenix_hypervisor.transport import Answer, Question
@@ -448,7 +449,7 @@ def test_what_we_made_and_is_declared_no_longer_is_an_orphan(tmp_path: Path) -> 
     checks = {"samba_user": owned("set(host.run_expect([0], 'notes').stdout.split())")}
     trial = Trial(tmp_path, checks, {"notes": "heads tails"}, orphans=True)
     assert trial.seen.orphans() == [Ref("pve", "samba_user", "tails")]
-    assert trial.fleet.asked == [("pve", [ASKED, "notes"])]
+    assert trial.fleet.asked == [("pve", [ASKED, MACHINE, "notes"])]
 
 
 def test_a_host_without_the_tool_has_no_orphans(tmp_path: Path) -> None:

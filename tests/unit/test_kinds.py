@@ -39,7 +39,9 @@ def described(step: Step | Refusal) -> str:
     if isinstance(step, Refusal):
         return f"! {step.attribute}: {step.reason}"
     artifact = step.push or step.execute
-    words = [f"{'push' if step.push else 'run'} {artifact.path}" if artifact else shlex.join(step.argv)]
+    words = [f"fetch {fetch.url} to {fetch.file}" for fetch in step.fetch]
+    words += [f"{'push' if step.push else 'run'} {artifact.path}"] if artifact else []
+    words += [shlex.join(step.argv)] if step.argv else []
     words += [shlex.join(step.arguments)] if step.arguments else []
     words += [f"< {str(step.stdin)!r}"] if step.stdin else []
     words += [f"[{step.effect}]"] if step.effect else []
@@ -76,6 +78,40 @@ def test_a_single_difference_gives_exactly_these_steps(what: str) -> None:
 
 
 REMOVALS = {
+    ("locale", "pve"): [
+        "run /var/lib/phoenix/scripts/locale/put-back.sh /var/lib/phoenix/made/locale/default"
+    ],
+    ("nvidia_userland", "chat"): [
+        (
+            "run /var/lib/phoenix/scripts/nvidia_userland/remove.sh "
+            "/var/lib/phoenix/made/nvidia_userland/libraries"
+        )
+    ],
+    ("python_environment", "/opt/x"): [
+        (
+            "run /var/lib/phoenix/scripts/python_environment/remove.sh "
+            "/opt/x /opt/.x- /var/lib/phoenix/made/python_environment/opt-x"
+        )
+    ],
+    ("docker_engine", "pve"): [
+        (
+            "run /var/lib/phoenix/scripts/docker_engine/remove.sh /var/lib/phoenix/made/docker_engine/engine "
+            "/var/lib/phoenix/kept/docker_engine/daemon.json [restart] (interrupts docker)"
+        )
+    ],
+    ("compose_app", "web"): [
+        (
+            "run /var/lib/phoenix/scripts/compose_app/down.sh web /srv/phoenix/web "
+            "/var/lib/phoenix/made/compose_app/web volumes [restart] (interrupts the containers of web) "
+            "destroys the volumes of the app web, if it has any"
+        )
+    ],
+    ("qdrant", "store"): [
+        (
+            "run /var/lib/phoenix/scripts/qdrant/down.sh qdrant /srv/phoenix/qdrant "
+            "/var/lib/phoenix/made/qdrant/qdrant [restart] (interrupts the containers of qdrant)"
+        )
+    ],
     ("firewall_cluster", "pve"): [
         (
             "run /var/lib/phoenix/scripts/firewall_cluster/put.sh remove /etc/pve/firewall/cluster.fw "
@@ -124,6 +160,35 @@ REMOVALS = {
         )
     ],
     ("logrotate", "x"): ["rm -f /etc/logrotate.d/phoenix-x"],
+    ("nfs_mount", "/mnt/a-b"): [
+        (
+            "run /var/lib/phoenix/scripts/nfs_mount/remove.sh "
+            r"'/var/lib/phoenix/made/nfs_mount/mnt-a\x2db.mount' '/var/lib/phoenix/pending/mnt-a\x2db.mount' "
+            r"'mnt-a\x2db.mount' [restart] (interrupts the service mnt-a\x2db.mount)"
+        )
+    ],
+    ("systemd_unit", "x.service"): [
+        (
+            "run /var/lib/phoenix/scripts/systemd_unit/remove.sh "
+            "/var/lib/phoenix/made/systemd_unit/x.service /var/lib/phoenix/pending/x.service "
+            "x.service [restart] (interrupts the service x.service)"
+        )
+    ],
+    ("vllm_server", "chat"): [
+        (
+            "run /var/lib/phoenix/scripts/vllm_server/remove.sh /var/lib/phoenix/made/vllm_server/chat "
+            "/var/lib/phoenix/pending/phoenix-vllm-chat.service phoenix-vllm-chat.service [restart] "
+            "(interrupts the service phoenix-vllm-chat.service)"
+        ),
+        "rm -f /etc/phoenix/vllm-chat.environment",
+    ],
+    ("ollama", "web"): [
+        (
+            "run /var/lib/phoenix/scripts/ollama/remove.sh /var/lib/phoenix/made/ollama/server "
+            "/var/lib/phoenix/pending/ollama.service ollama.service [restart] "
+            "(interrupts the service ollama.service)"
+        ),
+    ],
     ("network_interface", "vmbr0.20"): [
         "run /var/lib/phoenix/scripts/network_interface/put.sh remove vmbr0.20 (holds network)",
         "run /var/lib/phoenix/scripts/network_interface/put.sh load [reload] (once) (holds network)",
@@ -165,6 +230,7 @@ REMOVALS = {
             "/var/lib/phoenix/kept/host_file/etc.x%2Econf [reload]"
         )
     ],
+    ("nginx_gateway", "gateway"): ["run /var/lib/phoenix/scripts/nginx_gateway/remove.sh [reload]"],
     ("lxc", "950"): [
         (
             "run /var/lib/phoenix/scripts/lxc/destroy.sh 950 keep [restart] (interrupts lxc:950) "
@@ -175,6 +241,18 @@ REMOVALS = {
         (
             "run /var/lib/phoenix/scripts/lxc_layer/unseal.sh 900 /var/lib/phoenix/made/lxc_layer/900 "
             "(holds clone:900, conf:900)"
+        )
+    ],
+    ("vm", "8001"): [
+        (
+            "run /var/lib/phoenix/scripts/vm/destroy.sh 8001 keep [restart] (interrupts vm:8001) "
+            "(holds conf:8001, clone:8001) destroys vm:8001: the disk it starts from"
+        )
+    ],
+    ("vm_image", "ubuntu"): [
+        (
+            "run /var/lib/phoenix/scripts/vm_image/remove.sh ubuntu /var/lib/phoenix/made/vm_image/ubuntu "
+            "destroys the template of ubuntu"
         )
     ],
     ("shared_volume", "models"): [
@@ -250,7 +328,14 @@ RELATIONS = [
         ["account heads exactly, if there", "account staff exactly, if there"],
     ),
     ("zfs_dataset", "tank/x", {"mountpoint": "none"}, ["zfs_pool:tank"], ["dataset tank/x"], []),
-    ("nfs_export", "/tank/x", {"clients": {"a": []}}, [], ["port 2049/tcp"], ["path /tank/x"]),
+    (
+        "nfs_export",
+        "/tank/x",
+        {"clients": {"a": []}},
+        [],
+        ["export /tank/x", "port 2049/tcp"],
+        ["path /tank/x"],
+    ),
     (
         "samba_share",
         "s",
@@ -315,13 +400,13 @@ RELATIONS = [
         ["file /etc/x"],
         ["account heads exactly, if there", "account root exactly, if there", "path /etc/x, if there"],
     ),
-    ("zfs_arc", "pve", {"max": "4G"}, [], [], []),
+    ("zfs_arc", "pve", {"max": "4G"}, [], ["takes memory"], []),
     (
         "nvidia_driver",
         "pve",
         {"version": "580.76.05", "sha256": "a" * 64, "url": "file:///srv/x.run"},
         [],
-        ["nvidia_driver version"],
+        ["nvidia_driver version", "nvidia_driver release"],
         ["gpu * exactly, if there", "file /srv/x.run exactly, if there"],
     ),
     (
@@ -359,6 +444,38 @@ RELATIONS = [
         ["interfaces node exactly, if there"],
     ),
     ("logrotate", "x", {"paths": ["/x"]}, [], [], ["package logrotate exactly, if there"]),
+    (
+        "docker_engine",
+        "pve",
+        {"packages": {"docker.io": "28.2.2-0x"}, "repository": "x"},
+        ["apt_repository:x"],
+        ["docker engine"],
+        ["package docker.io exactly, if there"],
+    ),
+    (
+        "qdrant",
+        "store",
+        {"image": f"qdrant/qdrant@sha256:{'0' * 64}"},
+        [],
+        ["compose qdrant", "port 6333/tcp", "port 6334/tcp", "service store"],
+        [
+            "docker engine exactly, if there",
+            "path /qdrant/storage, if there",
+            "volume /qdrant/storage exactly, if there",
+        ],
+    ),
+    (
+        "compose_app",
+        "web",
+        {
+            "services": {"web": {"image": f"x@sha256:{'0' * 64}", "ports": ["80:80", "127.0.0.1:81:81"]}},
+            "serves": {80: {"role": "web"}},
+            "uses": [{"guest": "chat", "port": 8000}],
+        },
+        [],
+        ["compose web", "port 80/tcp", "service web", "reaches chat"],
+        ["docker engine exactly, if there", "network site exactly, if there", "guest chat exactly"],
+    ),
     ("kernel_cmdline", "iommu", {"value": "pt"}, [], ["iommu node"], []),
     ("kernel_cmdline", "iommu", {"value": "off"}, [], [], []),
     ("kernel_cmdline", "quiet", {}, [], [], []),
@@ -458,12 +575,15 @@ def test_only_what_says_that_it_destroys_destroys() -> None:
 FIREWALL = {"firewall_cluster", "firewall_guest", "firewall_node"}
 BY_SCRIPT = FIREWALL | {
     "apt_package",
+    "compose_app",
     "ct_template",
     "host_file",
     "lxc",
     "pve_token",
     "pve_user",
     "unix_user",
+    "vm",
+    "vm_image",
 }
 """Kinds that destroy by a script, which looks first what is there."""
 
@@ -472,12 +592,27 @@ def test_every_step_does_exactly_one_thing() -> None:
     wrong = [
         step
         for _, step in every_step()
-        if [bool(step.argv), step.push is not None, step.execute is not None].count(True) != 1
+        if [bool(step.argv), step.push is not None, step.execute is not None].count(True)
+        not in ((0, 1) if step.fetch else (1,))
     ]
     assert wrong == []
 
 
-WHOLE_FILES = FIREWALL | {"host_file", "network_interface", "sshd", "unix_user"}
+UNITS = {"nfs_mount", "ollama", "systemd_unit", "vllm_server"}
+WHOLE_FILES = (
+    FIREWALL
+    | UNITS
+    | {
+        "compose_app",
+        "docker_engine",
+        "host_file",
+        "network_interface",
+        "nginx_gateway",
+        "qdrant",
+        "sshd",
+        "unix_user",
+    }
+)
 """Kinds that send a file on stdin, with a mark at its end."""
 
 
@@ -508,7 +643,7 @@ def test_scripts_are_posix_sh_stop_at_errors_and_name_their_resource() -> None:
             code = next(line for line in lines if not line.startswith("#"))
             assert (first, code, file.mode) == ("#!/bin/sh", "set -eu", 0o700), file.path
             assert second.startswith(f"# {file.kind}"), file.path
-        elif file.kind not in ("host_file", "lxc"):  # somebody else's words, or Proxmox's
+        elif file.kind not in ("host_file", "lxc", "vm"):  # somebody else's words, or Proxmox's
             assert file.text.splitlines()[0].startswith("# Written by phoenix: " + file.kind), file.path
         assert file.text.endswith("\n")
         assert not re.search(r"[ \t]+$", file.text, re.MULTILINE), file.path

@@ -78,8 +78,8 @@ def test_of_the_declared_machine_nothing_is_said() -> None:
             machine(cards=CARD.replace("5060 Ti", "4060")),
             (
                 (
-                    "the graphics card `gpu0` is `GB206 [GeForce RTX 4060]`, and `NVIDIA GeForce RTX 5060 Ti` is "
-                    "declared"
+                    "the graphics card `gpu0` is `GB206 [GeForce RTX 4060]`, and "
+                    "`NVIDIA GeForce RTX 5060 Ti` is declared"
                 ),
             ),
         ),

@@ -71,7 +71,9 @@ def test_what_stands_beside_the_kinds_templates_is_included_by_some_of_them() ->
 def test_every_template_is_used_by_its_kind() -> None:
     package = Path(registry.__file__).parent
     shared = "".join(
-        path.read_text() for part in ("containers", "firewall") for path in (package / part).glob("*.py")
+        path.read_text()
+        for part in ("containers", "firewall", "compose", "machines")
+        for path in (package / part).glob("*.py")
     )
     for name, home in registry.homes().items():
         text = home.module.read_text() + shared

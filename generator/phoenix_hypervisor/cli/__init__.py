@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..records.log import Settings
 
 VERBS = (
-    *("init", "import", "validate", "render", "plan", "apply", "verify"),
+    *("init", "import", "adopt", "validate", "render", "plan", "apply", "verify"),
     *("status", "start", "stop", "restart", "logs", "snapshot", "rollback", "recreate", "backup", "restore"),
     *("exec", "upgrade"),
     *("watch", "service", "history", "show", "report", "metrics"),

@@ -88,13 +88,11 @@ def apply(
         if not quiet:
             for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)
-        restarted = {work.fleet.node_of(ref.host) for ref, _ in found.reboots()} if reboot else set()
-        lost = [words for _, words in found.destroys()]
         if not found.runs(reboot=reboot):
             if as_json:
                 click.echo(document.text(document.outcome_document(planned, Outcome(work.looks), found.code)))
             code = found.code
-        elif yes or quiet or agreed(lost, restarted):
+        elif yes or quiet or _agreed(work, found, reboot=reboot):
             code = _carry_out(work, found, run, planned, as_json=as_json, quiet=quiet)
         else:
             code = found.code
@@ -103,6 +101,12 @@ def apply(
             write(report, page(work.site, run.name))
         work.tell_trips()
         return code
+
+
+def _agreed(work: Work, found: Plan, *, reboot: bool) -> bool:
+    """Ask for what is lost and restarted by it."""
+    restarted = {work.fleet.node_of(ref.host) for ref, _ in found.reboots()} if reboot else set()
+    return agreed([words for _, words in found.destroys()], restarted)
 
 
 def _carry_out(

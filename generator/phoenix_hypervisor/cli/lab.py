@@ -39,6 +39,8 @@ def lab() -> None:
       phoenix lab fault kill-before 3   let the next apply be killed half-way
       phoenix lab exec NODE             look around inside
       phoenix lab down                  remove them
+
+    `phoenix lab up --vm` makes them as virtual machines instead: slower, but with real ZFS and NFS.
     """
 
 
@@ -52,27 +54,32 @@ def lab() -> None:
     show_default=True,
     help="What a node that is made boots with.",
 )
+@click.option("--vm", is_flag=True, help="Make a virtual machine, with a kernel of its own and real ZFS.")
 @click.pass_obj
-def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool, loader: str) -> None:
+def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool, loader: str, vm: bool) -> None:
     """Make lab nodes: all the site's, or those named.
 
     They have the disks and graphics cards their files declare. A node that is there already is kept
-    as it is; disks declared since then are put in.
+    as it is; disks declared since then are put in, but for a virtual machine, which is started if it
+    does not run. The image of virtual machines is built when there is none yet: about seven minutes.
     """
     from ..lab.faults import Faults
     from ..lab.site import declared_nodes, lab_node
 
     declared = declared_nodes(chosen.site_folder)
     for name in _named(nodes, declared):
-        node = lab_node(chosen.site_folder, name)
         _keep_out_of_git(chosen.site_folder)
+        node = lab_node(chosen.site_folder, name)
+        if fresh:
+            node.down()
+        if vm:
+            node = _machine(chosen.site_folder, name, node)
         there = declared[name]
         made = node.up(
             name,
             there.disks,
             there.address,
             there.gpus,
-            fresh=fresh,
             loader=loader,
             driver=there.driver,
             hardware=there.machine,
@@ -129,7 +136,8 @@ def status(chosen: Chosen) -> None:
             continue
         node, facts = there[name], there[name].status()
         click.echo(
-            f"{name}: up, {facts.actions} acts so far, {facts.bytes_used / 2**20:.1f} MiB in {node.folder}"
+            f"{name}: {node.state}, {facts.actions} acts so far, "
+            f"{facts.bytes_used / 2**20:.1f} MiB in {node.folder}"
         )
         for kname, by_id in facts.disks.items():
             click.echo(f"  /dev/{kname}  {by_id}")
@@ -151,11 +159,12 @@ def execute(ctx: click.Context, node: str, command: tuple[str, ...]) -> None:
 
     there = existing(ctx.obj.site_folder)
     name = _named((node,), there)[0]
-    down = door.boot(there[name])
+    down = door.boot(there[name]) if there[name].sandboxed else ""
     if down:
         raise PhoenixError(f"{name}: {down}", hint="it was rebooted: try again in a moment")
     words = command[1:] if command[:1] == ("--",) else command
-    ctx.exit(there[name].attach(door.mortal(words or SHELL)))
+    wanted = words or SHELL
+    ctx.exit(there[name].attach(door.mortal(wanted) if there[name].sandboxed else wanted))
 
 
 @lab.command()
@@ -180,7 +189,7 @@ def drift(chosen: Chosen, words: tuple[str, ...]) -> None:
 
 
 @lab.command(context_settings={"allow_interspersed_args": False})
-@click.argument("words", nargs=-1, metavar="[NODE] [FAULT [N] [DIR|COMMAND] | clear]")
+@click.argument("words", nargs=-1, metavar="[NODE] [FAULT [N] [DIR|COMMAND|UNIT|GUEST] | clear]")
 @click.pass_obj
 def fault(chosen: Chosen, words: tuple[str, ...]) -> None:
     """Let something go wrong on a lab node.
@@ -211,6 +220,20 @@ def fault(chosen: Chosen, words: tuple[str, ...]) -> None:
         faults.set(*_fault(node, rest))
     for known in faults.listed():
         click.echo(f"{node.folder.name}: {known}")
+
+
+def _machine(site_folder: Path, name: str, there: LabNode) -> LabNode:
+    """Return the node as a virtual machine, unless it is there as something else."""
+    from ..lab.site import machine
+
+    if there.exists and there.sandboxed:
+        raise PhoenixError(
+            f"{name} is there already, in a sandbox",
+            hint=f"`phoenix lab up --vm --fresh {name}` makes it anew",
+        )
+    if not there.exists:
+        click.echo(f"{name}: boots a virtual machine, which takes a minute or so", err=True)
+    return machine(site_folder, name, tell=lambda said: click.echo(said, err=True))
 
 
 def _named(names: tuple[str, ...], known: Collection[str]) -> list[str]:
@@ -265,13 +288,17 @@ def _list_faults(site_folder: Path) -> None:
 
 def _fault(node: LabNode, words: tuple[str, ...]) -> tuple[Sort, int, str]:
     """Read a fault from its words."""
-    from ..lab.faults import WORDS, Sort
+    from ..lab.faults import SANDBOX_ONLY, WORDS, Sort
     from ..lab.sandbox import holds_machine
 
     if words[0] not in list(Sort):
         hint = did_you_mean(words[0], Sort) or f"known: {', '.join(Sort)}"
         raise UsageError(f"there is no fault `{words[0]}`", hint=hint)
     sort, values = Sort(words[0]), words[1:]
+    if not node.sandboxed and sort in SANDBOX_ONLY:
+        raise UsageError(
+            f"fault `{sort}`: a virtual machine has none of that", hint="it is for nodes in a sandbox"
+        )
     wanted = WORDS[sort].split()
     if len(values) != len(wanted):
         raise UsageError(
@@ -284,7 +311,7 @@ def _fault(node: LabNode, words: tuple[str, ...]) -> tuple[Sort, int, str]:
                 f"fault `{sort}`: `{values[0]}` is not the number of an act", hint="1 is the first"
             )
         at = int(values[0])
-    detail = values[-1] if {"DIR", "COMMAND"}.intersection(wanted) else ""
+    detail = values[-1] if {"DIR", "COMMAND", "UNIT", "GUEST"}.intersection(wanted) else ""
     if "DIR" in wanted and not (detail.startswith("/") and node.root.joinpath(detail[1:]).is_dir()):
         raise UsageError(
             f"fault `{sort}`: {detail} is not a folder of the node", hint="write its absolute path"

@@ -26,6 +26,12 @@ class Guest:
     node: str
     tree: Tree
 
+    @property
+    def entered(self) -> str:
+        """How its node gets inside: what its kind says of itself."""
+        kinds = (registry.kind(name) for name in registry.homes() if name in self.tree.value)
+        return next((kind.entered for kind in kinds if kind.inhabited), "attach")
+
     def ref(self, kind: str) -> Ref:
         """Return the ref of one of its sections of scope `guest`: it lives on the node."""
         return Ref(self.node, kind, self.vmid)

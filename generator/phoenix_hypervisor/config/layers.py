@@ -63,7 +63,7 @@ def layered(
     subject: str, tree: Tree, defaults: Tree, profiles: Mapping[str, Tree], problems: list[Problem]
 ) -> Tree:
     """Return a file's content with the defaults and the profiles it names laid under it."""
-    merged = defaults
+    merged = _for_its_kind(tree, defaults, profiles)
     wanted = tree.below("profiles")
     for profile in wanted.value if wanted and isinstance(wanted.value, list) else ():
         if not isinstance(profile.value, str):
@@ -74,6 +74,19 @@ def layered(
             hint = did_you_mean(profile.value, profiles) or "profiles are the files of configs/profiles/"
             problems.append(Problem(f"{subject}: no profile `{profile.value}`", profile.where, hint))
     return merge(merged, tree)
+
+
+def _for_its_kind(tree: Tree, defaults: Tree, profiles: Mapping[str, Tree]) -> Tree:
+    """Return the defaults without what is about guests of other kinds: a container's are no machine's."""
+    wanted = tree.below("profiles")
+    named = [one.value for one in wanted.value] if wanted and isinstance(wanted.value, list) else []
+    own = [tree, *(profiles[name] for name in named if isinstance(name, str) and name in profiles)]
+    said = {key for one in own if isinstance(one.value, dict) for key in one.value}
+    kinds = {name for name in registry.homes() if registry.kind(name).inhabited}
+    if not said & kinds or not isinstance(defaults.value, dict):
+        return defaults
+    below = {key: part for key, part in defaults.value.items() if key not in kinds - said}
+    return Tree(below, defaults.where, defaults.key)
 
 
 def sections(

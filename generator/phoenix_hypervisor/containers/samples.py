@@ -94,3 +94,16 @@ def sets() -> Iterator[Samples]:
             {**_BASE, **{setting: values[number] for setting, values in both.items()}} for number in (0, 1)
         )
         yield Samples(name, first, second, _AROUND, never)
+
+
+def around_a_guest(stem: str, inside: dict[str, Any] | None = None, **own: Any) -> dict[str, Any]:
+    """Return what must be declared for a running container in which something is tried.
+
+    `stem` is its file's name (`120-server`), `inside` its other sections, `own` more of its `lxc` section.
+    """
+    node = {name: _AROUND[name] for name in ("zfs_pool", "pve_storage", "ct_template")}
+    datasets: dict[str, Any] = {f"tank/{name}": {} for name in ("disks", "archives")}
+    storages = {name: node["pve_storage"][name] for name in ("tank-disks", "tank-archives")}
+    node |= {"zfs_dataset": datasets, "pve_storage": storages}
+    # others may use the same names beside it, all together
+    return {**node, "guests": {stem: {"lxc": {**_BASE, **own}, **(inside or {})}}}

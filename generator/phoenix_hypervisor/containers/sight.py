@@ -109,7 +109,7 @@ def _here(node: str, conf: lxc_conf.Conf, figures: _Figures | None, pools: set[s
         protected=keys.get("protection") == "1",
         waiting=tuple(sorted(conf.waiting)),
         most_memory=int(keys.get("memory", 512)) << 20,
-        snapshots=_snapshots(conf),
+        snapshots=snapshots_of(conf),
         newest_only=any(volume.partition(":")[0] in pools for volume in volumes),
         mounts=mounts,
     )
@@ -129,7 +129,8 @@ def _mounts(conf: lxc_conf.Conf) -> Iterable[Mount]:
             yield Mount(found.get("mp", ""), found.get("volume", ""))
 
 
-def _snapshots(conf: lxc_conf.Conf) -> tuple[Snapshot, ...]:
+def snapshots_of(conf: lxc_conf.Conf) -> tuple[Snapshot, ...]:
+    """Return a guest's snapshots, oldest first."""
     taken = [
         Snapshot(name, int(section.keys.get("snaptime", 0)), section.keys.get("parent", ""))
         for name, section in conf.snapshots.items()

@@ -288,7 +288,8 @@ class Engine:
         resource = self._opened.site.resources.get(ref)
         text = self._renderer.text(ref.kind, artifact, resource) if artifact else ""
         guest = self._opened.site.guests.get(ref.host)
-        ran = carry_out(do, ref, step, text, guest.vmid if guest else "")
+        alone = guest is not None and guest.entered == "agent"
+        ran = carry_out(do, ref, step, text, guest.vmid if guest else "", alone=alone)
         ran = ran._replace(waited=waited)
         if ran.failure:
             failed[ref] = ran.failure

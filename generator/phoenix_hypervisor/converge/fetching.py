@@ -36,8 +36,8 @@ while read -r sum url; do
 done <.missing
 if command -v curl >/dev/null; then
     awk '$2 !~ "^file:" { printf "url = \"%s\"\noutput = \".part-%s\"\n", $2, $1 }' .missing >.part-config
-    [ ! -s .part-config ] || curl -fsSL --parallel --retry 3 --connect-timeout 30 --speed-limit 1 \
-        --speed-time 120 --config .part-config || :
+    [ ! -s .part-config ] || curl -fsSL --no-progress-meter --parallel --retry 3 \
+        --connect-timeout 30 --speed-limit 1 --speed-time 120 --config .part-config || :
     rm -f .part-config
 else
     while read -r sum url; do

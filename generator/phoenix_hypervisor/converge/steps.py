@@ -65,11 +65,13 @@ class Ran(NamedTuple):
         return f"`{self.title}` ended with {self.status}: {self.said or 'it said nothing'}"
 
 
-def carry_out(do: Callable[[Act], Answer], ref: Ref, step: Step, text: str, vmid: str = "") -> Ran:
-    """Run a step of a resource, up to its first act that fails. `text` and `vmid` are as for `acts`."""
+def carry_out(
+    do: Callable[[Act], Answer], ref: Ref, step: Step, text: str, vmid: str = "", *, alone: bool = False
+) -> Ran:
+    """Run a step of a resource, up to its first act that fails. `text` and the rest are as for `acts`."""
     began, begun = time.time(), time.monotonic()
     status, said = 0, ""
-    for act in acts(step, text, vmid):
+    for act in acts(step, text, vmid, alone=alone):
         try:
             answer = do(act)
         except GuestError as error:  # the node is there: only this step has failed
@@ -95,16 +97,17 @@ def _kept(secret: Secret, answer: Answer) -> tuple[int, str]:
     return 0, ""
 
 
-def acts(step: Step, text: str, vmid: str = "") -> Iterator[Act]:
+def acts(step: Step, text: str, vmid: str = "", *, alone: bool = False) -> Iterator[Act]:
     """Yield what is run for a step, in order.
 
-    `text` is the rendered artifact, empty when there is none; `vmid` that of the host, if it is a guest.
+    `text` is the rendered artifact, empty when there is none; `vmid` that of the host, if it is a guest;
+    `alone` says of one that its node cannot give it files: it fetches them itself.
     """
     if step.fetch:
         command, wanted = fetching.to_node(step.fetch)
-        yield Act(fetching.alive(command), wanted, on_node=True)
-        for command in fetching.to_host(step.fetch, vmid):
-            yield Act(fetching.alive(command), on_node=True)
+        yield Act(fetching.alive(command), wanted, on_node=not alone)
+        for command in fetching.to_host(step.fetch, "" if alone else vmid):
+            yield Act(fetching.alive(command), on_node=not alone)
     if step.execute is not None:  # before the timer: what takes the step back may be in the same script
         yield push(step.execute, text)
     if step.confirm is not None:

@@ -16,14 +16,20 @@ from urllib.parse import quote, unquote_to_bytes
 from . import property_string
 
 FOLDER = "/etc/pve/lxc"
-QUESTION = (
-    f'cd {FOLDER} && set -- *.conf && if test "$*" != "*.conf"; then tail -v -c +1 -- "$@" 2>/dev/null || '
-    'for f in "$@"; do test ! -e "$f" || cat "$f" >/dev/null || exit 2; done; fi'
-)
-"""Prints every conf under a header with its name, byte for byte, with one process for all of them.
 
-A file that goes away meanwhile is no error; one that is there and cannot be read is.
-"""
+
+def question(folder: str) -> str:
+    """Return shell that prints every conf under a header with its name, byte for byte, with one process.
+
+    A file that goes away meanwhile is no error; one that is there and cannot be read is.
+    """
+    return (
+        f'cd {folder} && set -- *.conf && if test "$*" != "*.conf"; then tail -v -c +1 -- "$@" 2>/dev/null '
+        '|| for f in "$@"; do test ! -e "$f" || cat "$f" >/dev/null || exit 2; done; fi'
+    )
+
+
+QUESTION = question(FOLDER)
 
 _BLANKS = " \t\r\f\v"
 _HEADER = re.compile(r"(?:\A|\n)==> ([^\n]*) <==\n")
@@ -155,11 +161,11 @@ class _Lines:
         """Read one line that is not blank."""
         misplaced = {"description"} if waits else {"description", "delete"}
         if line.startswith("#"):
-            self.description += _decoded(line[1:]) + "\n"
+            self.description += decoded(line[1:]) + "\n"
         elif found := _RAW.fullmatch(line):
             self._add_raw(found[1], found[2], line)
         elif found := _DESCRIPTION.fullmatch(line):
-            self.description += _decoded(found[1])
+            self.description += decoded(found[1])
         elif found := _SNAPSTATE.search(line):
             # a snapshot that was cut short; outside of snapshots it means nothing
             self.keys.update({"snapstate": found[1]} if snapshot else {})
@@ -205,7 +211,8 @@ def refusal(key: str) -> str:
     return ""
 
 
-def _decoded(line: str) -> str:
+def decoded(line: str) -> str:
+    """Return a line of a description as it was meant."""
     return unquote_to_bytes(line.encode(errors="surrogateescape")).decode(errors="replace")
 
 
@@ -274,7 +281,7 @@ def _checked(key: str, values: Sequence[str]) -> list[str]:
 
 
 @cache
-def split_all(text: str) -> Mapping[str, str]:
+def split_all(text: str, folder: str = FOLDER) -> Mapping[str, str]:
     """Read the answer to QUESTION into VMID → the text of its conf.
 
     A file whose name is no VMID of Proxmox's (`60.conf`) is left out. Raises ValueError when a VMID is
@@ -282,7 +289,7 @@ def split_all(text: str) -> Mapping[str, str]:
     """
     parts = _HEADER.split(text)
     if parts[0]:
-        raise ValueError(f"the conf files of {FOLDER} were not printed as asked: `{parts[0][:80]}`")
+        raise ValueError(f"the conf files of {folder} were not printed as asked: `{parts[0][:80]}`")
     found: dict[str, str] = {}
     for name, content in zip(parts[1::2], parts[2::2], strict=True):
         vmid = _NAME.fullmatch(name)
@@ -290,7 +297,7 @@ def split_all(text: str) -> Mapping[str, str]:
             continue
         if vmid[1] in found:
             raise ValueError(
-                f"{FOLDER}: there are two headers for {name}; look for `==> {name} <==` in the files"
+                f"{folder}: there are two headers for {name}; look for `==> {name} <==` in the files"
             )
         found[vmid[1]] = content
     return found

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
@@ -15,6 +16,16 @@ _BUILT = re.compile(r"^(?P<name>[^/,]+)/(?P<version>[^,]+), (?P<kernel>[^,]+), [
 _ADDED = re.compile(r"^(?P<name>[^/,]+)/(?P<version>[^,:]+): added$")
 _LICENSES = {"NVIDIA": "proprietary"}
 """Of modules, as modinfo tells it; the open ones have `Dual MIT/GPL`."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of the driver, and the runfile that has its programs and libraries."""
+
+    version: str
+    sha256: str
+    url: str = field(repr=False)
+    """Where it is fetched from makes it no other one."""
 
 
 class Card(NamedTuple):
@@ -118,3 +129,19 @@ def order(version: str) -> list[tuple[int, str]]:
     """Sort 6.8.12-10 after 6.8.12-9."""
     words = re.split(r"[.-]", version)
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
+
+
+@cache
+def in_guest(text: str) -> tuple[list[str], list[str]]:
+    """Read what a guest said of its cards: the UUIDs of those whose nodes it has, and of those it reaches.
+
+    Lines are `node 0`, for each node; `uuid GPU-…` and `minor 0`, for each card of the kernel's; and what
+    `nvidia-smi -L` prints: `GPU 0: … (UUID: GPU-…)`.
+    """
+    lines = text.splitlines()
+    nodes = {line.removeprefix("node ") for line in lines if line.startswith("node ")}
+    uuids = [line.removeprefix("uuid ").strip() for line in lines if line.startswith("uuid ")]
+    minors = [line.removeprefix("minor ").strip() for line in lines if line.startswith("minor ")]
+    given = [uuid for uuid, minor in zip(uuids, minors, strict=False) if minor in nodes]
+    listed = [found[1] for line in lines if (found := re.search(r"\(UUID: (GPU-[0-9a-f-]+)\)", line))]
+    return sorted(given), sorted(listed)

@@ -77,6 +77,16 @@ def check_name(item: pytest.Item) -> str:
     return item.name.partition("[")[0].removeprefix("test_")
 
 
+def key(item: pytest.Item) -> str:
+    """Return a name of its own for a check: node ids of modules outside the site do not hold the module."""
+    return f"{item.path}::{item.nodeid}"
+
+
+def marked(item: pytest.Item, *names: str) -> bool:
+    """Tell whether a check has one of these marks."""
+    return any(item.get_closest_marker(name) is not None for name in names)
+
+
 def _differences(check: str, compared: Comparison | None) -> Mapping[str, Difference]:
     if compared is None:
         return {check: Difference("not so", "so", "")}

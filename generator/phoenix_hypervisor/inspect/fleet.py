@@ -21,6 +21,7 @@ from nornir.plugins.runners import ThreadedRunner
 
 from ..errors import GuestError, HostError, UsageError, did_you_mean
 from ..transport import Address, Answer, Question, Transport, connect
+from ..transport.agent import AgentTransport
 from ..transport.guest import GuestTransport
 from ..transport.shells import Shells
 from ..transport.ssh import hang_up
@@ -138,7 +139,12 @@ class Fleet:
         except HostError as error:
             self.lost[node] = error
             raise
-        return GuestTransport(host, self._guests[host].vmid, shells) if host in self._guests else shells
+        return self._inside(host, shells) if host in self._guests else shells
+
+    def _inside(self, guest: str, shells: Shells) -> GuestTransport:
+        """Return the way into a guest through its node's shells."""
+        way = AgentTransport if self._guests[guest].entered == "agent" else GuestTransport
+        return way(guest, self._guests[guest].vmid, shells)
 
     @contextmanager
     def afresh(self, node: str) -> Iterator[Transport]:
@@ -191,11 +197,7 @@ class Fleet:
         self, node: str, asked: Mapping[str, Sequence[Question]]
     ) -> dict[str, list[Answer] | HostError]:
         self.transport(node)
-        ways = {
-            host: GuestTransport(host, self._guests[host].vmid, self._shells_on(node))
-            for host in asked
-            if host != node
-        }
+        ways = {host: self._inside(host, self._shells_on(node)) for host in asked if host != node}
         own = list(asked.get(node, ()))
         carried = [way.question(asked[host]) for host, way in ways.items()]
         answers = self._shells_on(node).ask([*own, *carried], costly=len(carried))

@@ -18,7 +18,7 @@ from ..resource import CREATE, Ref
 from .around import Around
 from .boots import Boot
 from .checks import is_check
-from .classify import NOTICE, UNKNOWN, Comparison, check_name, classify
+from .classify import NOTICE, UNKNOWN, Comparison, check_name, classify, key, marked
 from .looks import Finding, Look, Status, Verdict, looks
 from .sightings import Sightings
 from .speculation import Call, Speculation
@@ -89,22 +89,21 @@ class Inspector:
 
     def notices(self) -> dict[str, tuple[str, ...]]:
         """Return what is worth knowing of nodes themselves, when orphans were looked for as well."""
-        boots, machines = self._sightings.boots, self._sightings.machines
-        found = {
-            node: (*machines.get(node, ()), *(boots[node].notices if node in boots else ()))
-            for node in self._site.nodes
-        }
-        return {node: said for node, said in found.items() if said}
+        return self._sightings.notices()
 
     # Collection: which checks, for which resources, in which order.
 
     def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
         """Of a kind of which nothing is looked at, take what its module tells besides; make no tests."""
-        kind = collector.path.stem.removeprefix("test_")
-        unlooked = kind in registry.homes().keys() - self._kinds and is_check(collector.path)
-        if unlooked and name.startswith("test_"):
-            self._sightings.learn(kind, collector.obj)  # type: ignore[attr-defined]  # it is the module
-        return [] if unlooked and name.startswith("test_") else None
+        return [] if name.startswith("test_") and self.learned(collector) else None
+
+    def learned(self, module: pytest.Collector) -> bool:
+        """Take what a module tells besides its checks when none of those is wanted; whether that is so."""
+        kind = module.path.stem.removeprefix("test_")
+        if kind in self._kinds or kind not in registry.homes() or not is_check(module.path):
+            return False
+        self._sightings.learn(kind, module.obj)  # type: ignore[attr-defined]  # it is a pytest.Module
+        return True
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a check once for every resource of the kind its argument names."""
@@ -140,7 +139,7 @@ class Inspector:
             item
             for item in items
             if not is_check(item.path)
-            or (self.ref(item) is not None and (self._probes or not _marked(item, "probe")))
+            or (self.ref(item) is not None and (self._probes or not marked(item, "probe")))
         ]
         items.sort(key=self._order)
 
@@ -149,7 +148,7 @@ class Inspector:
         if ref is None:
             return (True, len(self._places), 0)
         rank = 0 if item.name.startswith("test_present[") else 1
-        return (_marked(item, "probe"), self._places[ref], rank)
+        return (marked(item, "probe"), self._places[ref], rank)
 
     def ref(self, item: pytest.Item) -> Ref | None:
         """Return the resource a check is about."""
@@ -176,23 +175,23 @@ class Inspector:
         self._states = Speculation(self.fleet, hosts)
         # probes get answers of their own: things may change while they are used
         self._uses = Speculation(self.fleet, hosts)
-        states = [(item, ref) for item, ref in checks if not _marked(item, "probe", "precondition")]
+        states = [(item, ref) for item, ref in checks if not marked(item, "probe", "precondition")]
         owners = self._sightings.calls(hosts, self._states)
         held = self._states.run([*self._calls(states, self._states), *owners])
-        self._there |= {ref for item, ref in states if check_name(item) == "present" and _key(item) in held}
-        not_held = {ref for item, ref in states if _key(item) not in held and not _marked(item, "notice")}
+        self._there |= {ref for item, ref in states if check_name(item) == "present" and key(item) in held}
+        not_held = {ref for item, ref in states if key(item) not in held and not marked(item, "notice")}
         wrong: set[Ref] = set()
         for ref in self._resources:  # what is needed comes first
             if ref in not_held and not self._at_rest(ref, wrong):
                 wrong.add(ref)
         differing = {ref: self._resources[ref] for ref in wrong}
         self.findings += self._sightings.see(differing, self._states)
-        missing = [(item, ref) for item, ref in checks if _marked(item, "precondition") and ref in wrong]
+        missing = [(item, ref) for item, ref in checks if marked(item, "precondition") and ref in wrong]
         self._states.run(self._calls(missing, self._states))
         ready = [
             (item, ref)
             for item, ref in checks
-            if _marked(item, "probe") and ref not in wrong and self._blocker(ref, wrong) is None
+            if marked(item, "probe") and ref not in wrong and self._blocker(ref, wrong) is None
         ]
         held |= self._uses.run(self._calls(ready, self._uses))
         self._sightings.note_owned(hosts, self._states)
@@ -203,20 +202,20 @@ class Inspector:
         self, session: pytest.Session, checks: list[tuple[pytest.Item, Ref]], held: set[str], wrong: set[Ref]
     ) -> None:
         """Leave to pytest only the checks that raised: one that held would hold again on the same answers."""
-        done = {_key(item) for item, ref in checks if _marked(item, "precondition") and ref not in wrong}
+        done = {key(item) for item, ref in checks if marked(item, "precondition") and ref not in wrong}
         for item, ref in checks:
-            if _key(item) in held:
+            if key(item) in held:
                 self.findings.append(
-                    Finding(ref, check_name(item), Verdict.HELD, probe=_marked(item, "probe"))
+                    Finding(ref, check_name(item), Verdict.HELD, probe=marked(item, "probe"))
                 )
         # nothing can be asked inside a guest that rightly does not run
         resting = [(item, ref) for item, ref in checks if ref not in wrong and self._at_rest(ref, wrong)]
         self.findings += [Finding(ref, check_name(item), Verdict.SKIPPED) for item, ref in resting]
-        settled = held | done | {_key(item) for item, _ in resting}
-        session.items = [item for item in session.items if _key(item) not in settled]
+        settled = held | done | {key(item) for item, _ in resting}
+        session.items = [item for item in session.items if key(item) not in settled]
 
     def _calls(self, checks: list[tuple[pytest.Item, Ref]], speculation: Speculation) -> list[Call]:
-        return [Call(ref.host, _key(item), self._caller(item, ref, speculation)) for item, ref in checks]
+        return [Call(ref.host, key(item), self._caller(item, ref, speculation)) for item, ref in checks]
 
     def _caller(self, item: pytest.Item, ref: Ref, speculation: Speculation) -> Callable[[], object]:
         """A call of the check's function as pytest would make it."""
@@ -239,7 +238,7 @@ class Inspector:
         assert ref is not None
         if (trouble := self.fleet.is_lost(ref.host)) is not None:
             raise trouble.with_traceback(None)  # else it grows with each check
-        return (self._uses if _marked(request.node, "probe") else self._states).host(ref.host)
+        return (self._uses if marked(request.node, "probe") else self._states).host(ref.host)
 
     @pytest.fixture
     def feed(self, host: Host) -> Callable[[str, Text], Any]:
@@ -260,10 +259,10 @@ class Inspector:
             return
         own = [finding for finding in self.findings if finding.ref == ref] if ref in self._not_held else []
         missing = any(f.check == "present" and f.verdict is Verdict.FAILED for f in own)
-        if _marked(item, "precondition"):
+        if marked(item, "precondition"):
             if not missing or not self._resources[ref].present:
                 pytest.skip("it exists")
-        elif _marked(item, "probe"):
+        elif marked(item, "probe"):
             wrong = [f for f in own if f.verdict in (Verdict.FAILED, Verdict.UNKNOWN) and not f.probe]
             if wrong or self._blocker(ref, self._not_held):
                 pytest.skip("blocked: the state is not right yet")
@@ -348,12 +347,3 @@ class Inspector:
         resources = self._site.resources
         guests = [need for need in self._site.needs[ref] if resources[need].inhabited]
         return any(resources[guest].rests for guest in guests) and not wrong.intersection(guests)
-
-
-def _key(item: pytest.Item) -> str:
-    """A check's name among all: node ids of modules outside the site's folder do not hold the module."""
-    return f"{item.path}::{item.nodeid}"
-
-
-def _marked(item: pytest.Item, *names: str) -> bool:
-    return any(item.get_closest_marker(name) is not None for name in names)

@@ -7,6 +7,7 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from .. import registry
 from ..errors import CheckError
 from ..resource import Ref
 from . import plugin
-from .checks import as_arguments, check_files
+from .checks import check_files
 from .inspector import Inspector
 from .looks import Look
 from .opening import OpenSite
@@ -86,10 +87,11 @@ def inspect(
     arguments += [f"--rootdir={opened.site.folder}", "--import-mode=importlib"]
     arguments += [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
     # stderr stays: while one host is looked at, the progress of others is told there
-    named = _Named(inspector)
+    named = _Named(inspector, files)
     with _one_at_a_time, contextlib.redirect_stdout(said):
         try:
-            status = pytest.main([*arguments, *as_arguments(files)], plugins=[plugin, named])
+            folders = dict.fromkeys(str(file.parent) for file in files)
+            status = pytest.main([*arguments, *folders], plugins=[plugin, named])
         finally:
             _forget({str(file) for file in files})
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -108,8 +110,9 @@ def _forget(files: Collection[str]) -> None:
 class _Named:
     """Registers the inspector under the name by which the plugin knows that one is at work."""
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: Inspector, files: Collection[Path]) -> None:
         self._inspector = inspector
+        self._files = files
         self.errors: list[str] = []
         """Why modules could not be collected; pytest's own summary is off."""
 
@@ -122,3 +125,23 @@ class _Named:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Register it before the plugin looks whether it must make one itself."""
         config.pluginmanager.register(self._inspector, plugin.NAME)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Collect these modules and no more: pytest itself lists every folder on the way to them from /."""
+        modules = [pytest.Module.from_parent(session, path=file) for file in self._files]
+        session.items = [
+            item for module in modules if not self._learned(module) for item in session.genitems(module)
+        ]
+        hook = session.config.hook
+        hook.pytest_collection_modifyitems(session=session, config=session.config, items=session.items)
+        hook.pytest_collection_finish(session=session)
+        session.testscollected = len(session.items)
+        return True
+
+    def _learned(self, module: pytest.Module) -> bool:
+        """Take a module none of whose checks is wanted at its word: pytest need not look through it."""
+        try:
+            return self._inspector.learned(module)
+        except pytest.Collector.CollectError:
+            return False  # pytest says what is wrong with it

@@ -96,6 +96,14 @@ class Sightings:
         ]
         return [ref for ref in found if ref not in declared]
 
+    def notices(self) -> dict[str, tuple[str, ...]]:
+        """Return what is worth knowing of nodes themselves."""
+        found = {
+            node: (*self.machines.get(node, ()), *(self.boots[node].notices if node in self.boots else ()))
+            for node in self._site.nodes
+        }
+        return {node: said for node, said in found.items() if said}
+
     def _inherited(self) -> Iterator[Ref]:
         """What guests took over, with its marks, from the layers that they are cloned from."""
         for host in self._site.guests:

@@ -67,6 +67,7 @@ class NfsExport(Kind):
         # a client that is a host's name has no address here that a firewall's rule could name
         named = tuple(ANY if client == "*" else client for client in self.clients)
         known = all(client == ANY or is_network(client) for client in named)
+        yield Offer("export", self.name, tuple(self.clients))
         yield Offer(PORT, "2049/tcp", Port("2049", "tcp", named if known else None))
 
     def artifacts(self) -> Iterable[Artifact]:

@@ -5,16 +5,20 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
+from ..dialects.nvidia import Release
+from ..fields import Sha256, WebAddress
 from ..resource import (
     EVERY,
     Artifact,
     Change,
+    Fetch,
     Kind,
     Offer,
     Refusal,
     Samples,
     Step,
     Want,
+    downloaded,
     made,
     reboot,
     run,
@@ -22,7 +26,6 @@ from ..resource import (
 )
 
 SERVER = "https://us.download.nvidia.com/XFree86/Linux-x86_64"
-CACHE = "/var/cache/phoenix"
 OFF = "/etc/modprobe.d/zz-phoenix-nvidia.conf"
 """Our file that keeps nouveau from the cards."""
 NOTE = made("nvidia_driver", "driver")
@@ -62,9 +65,10 @@ class NvidiaDriver(Kind):
     source: Literal["runfile", "packages"] = "runfile"
     modules: Literal["open", "proprietary"] = "open"
     """Which of its kernel modules: cards since Blackwell (RTX 50) need `open`, those before Turing cannot."""
-    url: Annotated[str, Field(pattern=r"^(https?://|file:///)[!-~]+$")] | None = None
+    url: WebAddress | None = None
     """Of the runfile: a mirror, or a file of the node's; otherwise NVIDIA's own server."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Sha256 | None = None
+    """Of the runfile: containers get their libraries from it, whatever the node's driver comes from."""
     packages: dict[
         Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")],
         Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+:~-]*$")],
@@ -78,8 +82,8 @@ class NvidiaDriver(Kind):
             raise ValueError("a runfile needs `sha256`: it is run as root")
         if self.present and (self.source == "packages") != bool(self.packages):
             raise ValueError("`packages` and `source: packages` belong together")
-        if self.source == "packages" and (self.url or self.sha256):
-            raise ValueError("`url` and `sha256` belong to a runfile")
+        if self.url and not self.sha256:
+            raise ValueError("`url` is that of a runfile, which needs `sha256`")
         return self
 
     @property
@@ -91,7 +95,7 @@ class NvidiaDriver(Kind):
     @property
     def runfile(self) -> str:
         """Where the runfile is kept on the node."""
-        return f"{CACHE}/NVIDIA-Linux-x86_64-{self.version}.run"
+        return downloaded(self.sha256 or "")
 
     @property
     def address(self) -> str:
@@ -156,6 +160,8 @@ class NvidiaDriver(Kind):
 
     def provides(self) -> Iterable[Offer]:
         yield Offer("nvidia_driver", "version", self.version)
+        if self.sha256:
+            yield Offer("nvidia_driver", "release", Release(self.version, self.sha256, self.address))
 
     def consumes(self) -> Iterable[Want]:
         yield Want("gpu", EVERY, "version", "", exact=True, required=False)
@@ -164,7 +170,7 @@ class NvidiaDriver(Kind):
 
     @property
     def _scripts(self) -> dict[str, Artifact]:
-        own = ("fetch", "build", "install") if self.source == "runfile" else ("packages",)
+        own = ("build", "install") if self.source == "runfile" else ("packages",)
         return {
             stem: script(self.kind, stem, f"{stem}.sh.j2") for stem in ("headers", *own, "load", "remove")
         }
@@ -208,13 +214,14 @@ class NvidiaDriver(Kind):
     def _built(self) -> Iterator[Step]:
         """Bring all that is needed, and build: nothing of what works is touched."""
         if self.source == "runfile":
-            yield Step(f"fetch {self.address}, check its sha256", execute=self._scripts["fetch"])
+            runfile = Fetch(self.address, self.sha256 or "")
+            yield Step(f"fetch {self.address}, check its sha256", fetch=(runfile,))
         yield Step(
             "apt-get install dkms gcc make, and the headers of each kernel", execute=self._scripts["headers"]
         )
         if self.source == "runfile":
             said = f"dkms build nvidia/{self.dkms}, for each kernel that has headers"
-            yield Step(said, execute=self._scripts["build"])
+            yield Step(said, execute=self._scripts["build"], lasts=True)
 
     def _put_in_place(self, *, whole: bool) -> Step:
         if self.source == "packages":

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILE = "faults.json"
+INSIDE = "root/var/lib/phoenix-lab/service-faults.json"
+"""Where stand-ins read those of services."""
 BOOT_SECONDS = 0.5
 """How long a node refuses connections after it went down, if nothing else is said."""
 
@@ -24,6 +26,10 @@ class Sort(StrEnum):
     FULL = "full"
     SLOW = "slow-boot"
     DEAD = "stay-down"
+    DIES = "service-dies"
+    HANGS = "service-hangs"
+    LOADS = "slow-load"
+    OFFLINE = "offline"
 
 
 WORDS = {
@@ -35,6 +41,10 @@ WORDS = {
     Sort.FULL: "DIR",
     Sort.SLOW: "N",
     Sort.DEAD: "",
+    Sort.DIES: "UNIT",
+    Sort.HANGS: "UNIT",
+    Sort.LOADS: "N",
+    Sort.OFFLINE: "GUEST",
 }
 MEANING = {
     Sort.KILL: "phoenix itself is killed (SIGKILL) just before its N-th act on the node",
@@ -45,8 +55,18 @@ MEANING = {
     Sort.FULL: "there is no space left in the folder DIR of the node, until cleared",
     Sort.SLOW: "a boot takes N seconds, until cleared",
     Sort.DEAD: "the node does not come back from a reboot, until cleared",
+    Sort.DIES: "the program of a guest's UNIT (or VMID/UNIT) is killed as soon as it runs, until cleared",
+    Sort.HANGS: "the program of a guest's UNIT (or VMID/UNIT) runs and never does anything, until cleared",
+    Sort.LOADS: "servers of models take N seconds from their start to load one, until cleared",
+    Sort.OFFLINE: "the guest with the number GUEST has no way to the outside, until cleared",
 }
 ONCE = (Sort.KILL, Sort.DROP, Sort.HANG, Sort.CHANGE)
+
+
+OF_SERVICES = (Sort.DIES, Sort.HANGS, Sort.LOADS, Sort.OFFLINE)
+"""Faults that those on the node must know who run the programs of guests."""
+SANDBOX_ONLY = (Sort.FULL, Sort.SLOW, Sort.DEAD, *OF_SERVICES)
+"""Faults that are made by what surrounds a sandbox, and which a virtual machine does not have."""
 
 
 class Fault(NamedTuple):
@@ -65,6 +85,7 @@ class Faults:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
+        self._inside = folder / INSIDE
 
     def listed(self) -> list[Fault]:
         """Return the faults that are set, in the order they were."""
@@ -82,6 +103,7 @@ class Faults:
     def clear(self) -> None:
         """Let everything go well again."""
         self._file.unlink(missing_ok=True)
+        self._inside.unlink(missing_ok=True)
 
     def refusing(self) -> bool:
         """Tell whether the node refuses connections."""
@@ -109,7 +131,13 @@ class Faults:
     def _save(self, faults: list[Fault]) -> None:
         if not faults:
             return self.clear()
-        new = self._file.with_name(FILE + ".new")
-        new.write_text(json.dumps(faults), encoding="utf-8")
-        new.replace(self._file)
+        _write(self._file, faults)
+        if self._inside.parent.is_dir():
+            _write(self._inside, [fault for fault in faults if fault.sort in OF_SERVICES])
         return None
+
+
+def _write(file: Path, faults: list[Fault]) -> None:
+    new = file.with_name(file.name + ".new")
+    new.write_text(json.dumps(faults), encoding="utf-8")
+    new.replace(file)

@@ -36,7 +36,7 @@ def devices(root: Path) -> tuple[tuple[str, str], ...]:
 
 def plug(model: dict[str, Any], gpus: Sequence[Gpu], kernel: str, *, driver: bool) -> None:
     """Put the cards into a node's model; `driver` says whether a node that has never had any has one."""
-    model["cards"] = [{"pci": gpu.pci, "model": gpu.model} for gpu in gpus]
+    model["cards"] = [{"pci": gpu.pci, "model": gpu.model, "memory": gpu.memory} for gpu in gpus]
     if "nvidia" in model or not gpus:
         return
     model["nvidia"] = {"loaded": "", "sort": "", "nodes": []}

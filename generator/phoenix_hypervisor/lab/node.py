@@ -20,9 +20,18 @@ ACTIONS = "actions.log"
 WRAPPER = "# a stand-in of the lab"
 QUICK = {
     "uname": 'case "$*" in -n|-s|-m) exec /usr/bin/uname "$@";; esac\n',
-    "sha256sum": 'case "$*" in *.run) ;; *) exec /usr/bin/sha256sum "$@";; esac\n',
+    "nginx": '[ -x /usr/sbin/nginx ] || exec /usr/local/sbin/lab-program nginx "$@"\n',
+    "python3": 'case "$*" in *libcuda.so*) ;; *) exec /usr/bin/python3 "$@";; esac\n',
+    "sha256sum": (  # what has no stamp (standins/stamps.py), or comes on stdin
+        'case "${1--}" in -*) exec /usr/bin/sha256sum "$@";; esac\n'
+        'grep -qsaF -- phoenix-lab-stand-in: "$@" || exec /usr/bin/sha256sum "$@"\n'
+    ),
 }
 """Shell before a stand-in, for what the machine's own tool answers as well and is asked often."""
+
+
+PROGRAM = "lab-program"
+"""What runs a program of lab/programs: `lab-program NAME ARGUMENTS…`."""
 
 
 class Disk(NamedTuple):
@@ -42,6 +51,8 @@ class Gpu(NamedTuple):
     pci: str
     """Its address, as 0000:01:00.0; the driver numbers the cards in this order."""
     model: str = ""
+    memory: int = 0
+    """Bytes; 0 for as much as the lab gives a card of which nothing is said."""
 
 
 class Status(NamedTuple):
@@ -62,6 +73,14 @@ class LabNode:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.root = self.folder / "root"
+
+    sandboxed = True
+    """Whether it lives in a sandbox: such a node has a door and boots that others have of their own."""
+
+    @property
+    def state(self) -> str:
+        """Say in a word how it is; one in a sandbox needs nothing that runs."""
+        return "up"
 
     @property
     def exists(self) -> bool:
@@ -89,7 +108,7 @@ class LabNode:
         """Make the node, or keep the one that is there and add what is new; True if it was made.
 
         Kept: everything anybody has done to it. Refreshed: stand-ins, links into the machine's /usr,
-        the machine, graphics cards. `driver` says whether the cards' driver was there before anybody did anything.
+        the machine, graphics cards. `driver` says whether the cards' driver was there from the beginning.
         """
         if fresh:
             self.down()
@@ -230,16 +249,14 @@ class LabNode:
         folder = self.root / "usr/local/sbin"
         wanted = set(standins())
         for path in folder.iterdir():
-            if path.name not in wanted and path.is_file() and WRAPPER in path.read_text(errors="replace"):
+            ours = path.is_file() and WRAPPER in path.read_text(errors="replace")
+            if ours and path.name not in {*wanted, PROGRAM}:
                 path.unlink()
         python = f"{shlex.quote(str(sandbox.python()))} -I -S -X pycache_prefix={sandbox.PYTHON_CACHE}"
+        start = f"exec {python} {sandbox.STANDINS}/__main__.py"
         for tool in wanted:
-            path = folder / tool
-            text = (
-                f'#!/bin/sh\n{WRAPPER}\n{QUICK.get(tool, "")}exec {python} {sandbox.STANDINS} {tool} "$@"\n'
-            )
-            path.write_text(text, encoding="utf-8")
-            path.chmod(0o755)
+            _write_wrapper(folder / tool, f'{QUICK.get(tool, "")}{start} {tool} "$@"')
+        _write_wrapper(folder / PROGRAM, f'exec {python} {sandbox.PROGRAMS}/run.py "$@"')
 
     def _set_gpus(self, gpus: Sequence[Gpu], *, driver: bool) -> None:
         """Show the cards that are declared now, and no others."""
@@ -288,6 +305,11 @@ def standins() -> list[str]:
     """Return the tools the lab has a stand-in for."""
     folder = Path(__file__).with_name("standins")
     return sorted(path.stem.removeprefix("tool_").replace("_", "-") for path in folder.glob("tool_*.py"))
+
+
+def _write_wrapper(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{WRAPPER}\n{line}\n", encoding="utf-8")
+    path.chmod(0o755)
 
 
 def _kernel_name(by_id: str, taken: set[str]) -> str:

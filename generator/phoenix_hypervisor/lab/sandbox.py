@@ -17,6 +17,9 @@ from ..process import Broken, run
 
 STANDINS = "/run/phoenix-lab"
 """Where the node sees the folder of stand-ins."""
+PROGRAMS = "/run/phoenix-lab-programs"
+"""Where the node and its guests see the programs that stand in for the software of guests."""
+OWN = {"standins": STANDINS, "programs": PROGRAMS}
 PYTHON_CACHE = "/var/cache/phoenix-lab"
 """Where the node keeps compiled stand-ins: their own folder is read-only to it."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -166,7 +169,8 @@ def _read_only() -> tuple[tuple[str, str], ...]:
     # The links behind /usr/bin/awk, and the loader's index: of no use without the /usr they belong to.
     places += ["/etc/alternatives", "/etc/ld.so.cache"]
     binds = [(place, place) for place in places if os.path.exists(place) and not os.path.islink(place)]
-    return (*binds, *_interpreter(), (str(Path(__file__).with_name("standins")), STANDINS))
+    own = ((str(Path(__file__).with_name(name)), here) for name, here in OWN.items())
+    return (*binds, *_interpreter(), *own)
 
 
 def _interpreter() -> list[tuple[str, str]]:

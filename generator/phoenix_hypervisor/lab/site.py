@@ -11,7 +11,7 @@ from .node import Disk, Gpu, LabNode
 from .vm.node import VmNode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from ..config.inventory import Inventory
 
@@ -43,9 +43,9 @@ def node_in(folder: Path) -> LabNode:
     return machine if machine.exists else LabNode(folder)
 
 
-def machine(site_folder: Path, name: str) -> VmNode:
-    """Return a site's lab node as a virtual machine, which may not be made yet."""
-    return VmNode(site_folder / PLACE / name)
+def machine(site_folder: Path, name: str, tell: Callable[[str], object]) -> VmNode:
+    """Return a site's lab node as a virtual machine, perhaps not made yet; `tell` hears what takes long."""
+    return VmNode(site_folder / PLACE / name, tell)
 
 
 def existing(site_folder: Path) -> dict[str, LabNode]:
@@ -66,7 +66,7 @@ def declared_nodes(site_folder: Path) -> dict[str, Declared]:
         name: Declared(
             tuple(Disk(disk.id, disk.size, disk.serial, disk.model) for disk in node.hardware.disks.values()),
             _address(site.inventory, name),
-            tuple(Gpu(gpu.pci, gpu.model) for gpu in node.hardware.gpus.values()),
+            tuple(Gpu(gpu.pci, gpu.model, gpu.memory or 0) for gpu in node.hardware.gpus.values()),
             not any((ref.host, ref.kind) == (name, DRIVER) for ref in site.resources),
             Machine(node.hardware.cpu, node.hardware.threads, node.hardware.memory),
         )

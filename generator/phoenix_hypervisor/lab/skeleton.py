@@ -218,6 +218,7 @@ source /etc/network/interfaces.d/*
     "boot/initrd.img-{kernel}": "the lab's initial ramdisk: never unpacked\n",
     "sys/module/zfs/parameters/zfs_arc_max": "0\n",
     "sys/module/zfs/parameters/zfs_arc_min": "0\n",
+    "etc/pve/.vmlist": '{{\n"version": 1,\n"ids": {{}}\n\n}}\n',
     "var/lib/nfs/etab": "",
     "var/lib/nfs/rmtab": "",
     "var/lib/nfs/xtab": "",

@@ -17,7 +17,9 @@ from ..transport.framing import Frame
 from ..transport.shell import ShellTransport
 from . import boots, door
 from .faults import Fault, Faults, Sort
-from .node import ACTIONS, LabNode
+from .node import ACTIONS
+from .site import node_in
+from .vm.node import VmNode
 
 # A sandbox dies with the thread that started it. Shells are opened in threads that end long before
 # the run does, so they are all started from this one, which ends with the process.
@@ -31,7 +33,7 @@ class LabTransport(ShellTransport):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address, ())
-        self.node = LabNode(Path(address.options[0]))
+        self.node = node_in(Path(address.options[0]))
         self.faults = Faults(self.node.folder)
         self._up = 0
 
@@ -44,12 +46,23 @@ class LabTransport(ShellTransport):
             )
         if self.faults.refusing():
             raise self.unreachable(Broken("Connection refused (a fault of the lab)"))
+        if isinstance(self.node, VmNode):
+            return self._start_in(self.node)
         shut = door.knock(self.node)
         if shut:
             raise self.unreachable(Broken(shut))
         self._up = boots.went_down(self.node.root)
         argv = self.node.argv(door.shell(self.node), full=self.faults.full_folders())
         return _starter.submit(Child, argv).result()
+
+    def _start_in(self, node: VmNode) -> Child:
+        """Open a shell on a virtual machine, which has a door and boots of its own."""
+        if not node.machine.running:
+            raise HostError(
+                f"host `{self.address.host}`: its virtual machine does not run",
+                hint=f"`phoenix lab up {self.address.host}`",
+            )
+        return Child(node.argv(["sh"]))
 
     def act(self, command: str, stdin: Text | None = None) -> Answer:
         """Run one command, after the faults that are due before it; write it down."""
@@ -63,14 +76,14 @@ class LabTransport(ShellTransport):
             self._write_down(number, command, None)
             raise
         self._write_down(number, command, answer.status)
-        if door.away(self.node):  # the answer goes where nobody is
+        if self.node.sandboxed and door.away(self.node):  # the answer goes where nobody is
             self._drop()
             raise self.lost(Broken("no answer"))
         return answer
 
     def _exchange(self, frames: list[Frame], timeout: float) -> list[Answer]:
         """Speak to the shell, unless the node went down meanwhile: it died then, whether it knows or not."""
-        if boots.went_down(self.node.root) != self._up:
+        if self.node.sandboxed and boots.went_down(self.node.root) != self._up:
             raise Broken("the connection ended", b"Connection closed by remote host (it went down)")
         return super()._exchange(frames, timeout)
 

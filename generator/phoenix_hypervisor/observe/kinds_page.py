@@ -72,6 +72,12 @@ def sections(kind: type[Kind], samples: Samples, settings: Mapping[str, Any] | N
     found: dict[str, Any] = {section: dict(below) for section, below in samples.around.items()}
     if settings is None:
         return found
+    if samples.inside:
+        files = found[GUESTS]
+        own = files[samples.inside]
+        named = dict(settings) if kind.singleton else {samples.name: dict(settings)}
+        own = {**own, kind.kind: {**own.get(kind.kind, {}), **named}}
+        return {**found, GUESTS: {**files, samples.inside: own}}
     if kind.singleton:
         return {**found, kind.kind: dict(settings)}
     if kind.scope == "guest":
@@ -112,7 +118,9 @@ def _chapter(name: str) -> str:
     kind = registry.kind(name)
     first = sets(kind)[0]
     declared = sections(kind, first, first.first)
-    own = {name: first.first if kind.scope == "guest" else declared[name]}
+    own = {name: first.first if kind.scope == "guest" or first.inside else declared[name]}
+    if first.inside and not kind.singleton:
+        own = {name: {first.name: first.first}}
     lines = [f"## {name}", "", inspect.cleandoc(kind.__doc__ or ""), ""]
     if kind.singleton:
         lines += ["The section holds the settings themselves: there is one for each node.", ""]

@@ -43,11 +43,9 @@ class GuestTransport:
         if answer.status == DOWN:
             raise GuestDownError(f"guest `{self._host}` does not run")
         try:
-            found = self._framing.answers(answer.stdout, answer.stderr, len(questions))
+            found = self._framing.answers(*self._streams(answer), len(questions))
         except Unframed:
-            said = answer.stderr.decode(errors="replace").strip().splitlines()
-            reason = said[-1] if said else f"lxc-attach ended with {answer.status}"
-            raise GuestError(f"guest `{self._host}` cannot be entered: {reason}") from None
+            raise GuestError(f"guest `{self._host}` cannot be entered: {self._reason(answer)}") from None
         return [concealed(one, asked.stdin) for one, asked in zip(found, questions, strict=True)]
 
     def act(self, command: str, stdin: Text | None = None) -> Answer:
@@ -61,6 +59,15 @@ class GuestTransport:
 
     def close(self) -> None:
         """Nothing stays open in the guest."""
+
+    def _streams(self, answer: Answer) -> tuple[bytes, bytes]:
+        """Return what was written inside."""
+        return answer.stdout, answer.stderr
+
+    def _reason(self, answer: Answer) -> str:
+        """Say why nobody got inside."""
+        said = answer.stderr.decode(errors="replace").strip().splitlines()
+        return said[-1] if said else f"lxc-attach ended with {answer.status}"
 
     @property
     def _enter(self) -> str:

@@ -25,7 +25,7 @@ class SshTransport(ShellTransport):
     """A shell over one multiplexed ssh connection, which a run that follows shortly may share."""
 
     def __init__(self, address: Address) -> None:
-        super().__init__(address, _argv(address))
+        super().__init__(address, argv(address))
 
     def unreachable(self, broken: Broken) -> HostError:
         """Say it with the hint that fits ssh's own words."""
@@ -41,14 +41,15 @@ def hang_up(address: Address) -> None:
 
     To a host that goes down it would hang until somebody notices, and take new ones with it.
     """
-    *words, _ = _argv(address)
+    *words, _ = argv(address)
     where = words.index("--")
     with suppress(Broken):
         run([*words[:where], "-O", "exit", *words[where:]], timeout=5)
 
 
-def _argv(address: Address) -> list[str]:
-    argv = [
+def argv(address: Address) -> list[str]:
+    """Return the argv of a shell on the host; its last word is the command."""
+    words = [
         "ssh",
         "-T",
         "-o",
@@ -57,14 +58,14 @@ def _argv(address: Address) -> list[str]:
         f"ConnectTimeout={max(1, round(address.connect_seconds))}",
     ]
     for option in address.options:  # before ours: of an option that is given twice, ssh takes the first
-        argv += ["-o", option]
-    argv += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
-    argv += ["-o", "ControlMaster=auto", "-o", f"ControlPath={_sockets()}/%C", "-o", "ControlPersist=60"]
+        words += ["-o", option]
+    words += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
+    words += ["-o", "ControlMaster=auto", "-o", f"ControlPath={_sockets()}/%C", "-o", "ControlPersist=60"]
     if address.port:
-        argv += ["-p", str(address.port)]
+        words += ["-p", str(address.port)]
     if address.username:
-        argv += ["-l", address.username]
-    return [*argv, "--", address.hostname, "exec sudo -n sh" if address.sudo else "exec sh"]
+        words += ["-l", address.username]
+    return [*words, "--", address.hostname, "exec sudo -n sh" if address.sudo else "exec sh"]
 
 
 def _sockets() -> Path:

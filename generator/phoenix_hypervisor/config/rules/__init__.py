@@ -9,7 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import Problem
-from . import backups, claims, firewall, graphics, guests, interfaces, limits, literals, network, storage
+from . import (
+    backups,
+    claims,
+    docker,
+    firewall,
+    gateways,
+    graphics,
+    guests,
+    interfaces,
+    limits,
+    literals,
+    machines,
+    mounts,
+    network,
+    services,
+    storage,
+)
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -17,5 +33,21 @@ if TYPE_CHECKING:
 
 def check(site: Site) -> list[Problem]:
     """Return what all rules find."""
-    parts = (storage, limits, guests, backups, graphics, network, interfaces, firewall, claims, literals)
+    parts = (
+        storage,
+        limits,
+        guests,
+        machines,
+        backups,
+        graphics,
+        network,
+        interfaces,
+        firewall,
+        claims,
+        docker,
+        gateways,
+        services,
+        mounts,
+        literals,
+    )
     return [problem for part in parts for problem in part.check(site)]

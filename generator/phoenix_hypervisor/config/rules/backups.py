@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import Problem, Where, did_you_mean
 from .guests import may_hold
-from .view import containers
+from .view import everybody
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -35,7 +35,7 @@ def _without(site: Site) -> Iterator[Problem]:
     if allowed is None:
         return
     yield from _known(site, allowed, None, "configs/site.yaml, `guests_without_backup`")
-    for one in containers(site).values():
+    for one in everybody(site).values():
         if not (one.is_layer or one.name in allowed or _is_saved(site, one.node, one.name)):
             yield Problem(
                 f"{one.ref}: `{one.name}` is in no backup job",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...dialects import sizes
 from ...errors import Problem, did_you_mean
 from ...resource import Ref
-from .view import Container, containers
+from .view import Container, containers, everybody
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -24,10 +24,12 @@ def check(site: Site) -> Iterator[Problem]:
     for one in found.values():
         yield from _like_its_layer(site, one, found)
         yield from _mounted_in_a_layer(site, one)
-        yield from _waits(site, one, found)
         yield from _storages(site, one)
         yield from _profile(site, one)
         yield from _capabilities(site, one)
+    everyone = everybody(site)
+    for one in everyone.values():
+        yield from _waits(site, one, everyone)
     yield from _templates(site)
     yield from _targets(site, found)
     yield from _folders(site)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import Problem
 from . import interfaces
-from .view import Container, containers
+from .view import Container, everybody
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check(site: Site) -> Iterator[Problem]:
     """Yield what these rules find."""
-    found = list(containers(site).values())
+    found = list(everybody(site).values())
     yield from _hostnames(site, found)
     yield from _addresses(site, found)
     yield from _macs(site, found)

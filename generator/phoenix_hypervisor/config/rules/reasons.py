@@ -31,6 +31,19 @@ _ALL = (
         "one each; leave `mac` out, and Proxmox draws one",
     ),
     Rule(
+        "V-07",
+        "what runs in Docker, where neither its guest nor a layer below has Docker",
+        "it could not be started",
+        "declare a `docker_engine`, or clone a layer that has one",
+    ),
+    Rule(
+        "V-08",
+        "Docker declared for a guest whose layer has it",
+        "it would be looked after twice, and the clone keeps its own version of what its layer has",
+        "leave it out: a clone has what its layer has",
+        warning=True,
+    ),
+    Rule(
         "V-13",
         "a clone of what is no layer; a layer with a folder of the node mounted; one with another "
         "`unprivileged` than its layer, or a smaller disk; a guest made from an archive that is not "
@@ -63,7 +76,8 @@ _ALL = (
         "a `zfspool` storage on a dataset that is not declared; a guest's disk, an archive or a "
         "backup job on a storage that is not declared, or does not take it",
         "Proxmox would show a storage that never becomes active; it refuses to allocate where it may not",
-        "declare the dataset, or the storage; add `rootdir`, `vztmpl` or `backup` to its `content`",
+        "declare the dataset, or the storage; add `rootdir`, `images`, `snippets`, `vztmpl` or `backup` to "
+        "its `content`",
     ),
     Rule(
         "V-19",
@@ -88,6 +102,13 @@ _ALL = (
         "an AppArmor profile that nobody declares",
         "a container whose profile is not loaded does not start",
         "`generated`, `unconfined`, or a `host_file` below /etc/apparmor.d of the node",
+    ),
+    Rule(
+        "V-25",
+        "a container with Docker in it that is not allowed `nesting`, and `keyctl` if it is "
+        "unprivileged; with `fuse-overlayfs`, `fuse` as well",
+        "Docker could mount nothing, and start nothing",
+        "`features: {nesting: true, keyctl: true}`",
     ),
     Rule(
         "V-26",
@@ -156,8 +177,11 @@ _ALL = (
         "a graphics card that the node's `hardware: gpus:` does not name; a container that asks for "
         "one with `owner: vfio`, a virtual machine that asks for one with `owner: host`, two machines"
         " for one device; a `vfio_device` for a card of the node's, or for a part of a card; a card "
-        "with `owner: vfio` that no `vfio_device` gives away",
-        "the guest would not start for want of its devices: a card has one driver",
+        "with `owner: vfio` that no `vfio_device` gives away; shares of a card that add up to more "
+        "than the card, a server in a guest with fewer cards than it needs, another one on a card "
+        "that somebody is to have alone",
+        "the guest, or the server in it, would not start for want of its devices or their memory: a "
+        "card has one driver",
         "mend the name, or declare the card; one `owner`, and what follows from it; several "
         "containers may share a card of the node's; [gpu.md](gpu.md)",
     ),
@@ -167,6 +191,33 @@ _ALL = (
         "one its value, or as a private key, a hash or a token that looks like one",
         "files are read, copied and kept in a history for ever",
         "`!secret NAME`; change what stood there; `allow: {literals: [KIND:NAME]}` if it is none",
+    ),
+    Rule(
+        "V-51",
+        "a port on which two of a host listen; behind a gateway, a name by which two serve a model",
+        "the second would not start; nobody could say which model answers",
+        "give the second another `port`, or another `served_name`",
+    ),
+    Rule(
+        "V-52",
+        "a collection of a vector store whose vectors are of another length than all embeddings of the site",
+        "every point that is written would be refused",
+        "the same model for both: mend the collection's dimension, or the `dimension` of the server",
+    ),
+    Rule(
+        "V-53",
+        "a model whose weights do not fit into its share of the card, by their declared size or by the "
+        "model's name; a service that shares a card without saying how much it takes",
+        "the server would start, load for minutes, and die; or take what another one was promised",
+        "a larger share, a smaller model, `weights` if the name misleads; `gpu_memory_fraction`",
+        warning=True,
+    ),
+    Rule(
+        "V-54",
+        "models that would be fetched to the guest's own disk",
+        "they are many gigabytes, the same in each guest, and would go with the guest",
+        "mount a `shared_volume` of the node at that folder",
+        warning=True,
     ),
 )
 RULES = {rule.id: rule for rule in _ALL}

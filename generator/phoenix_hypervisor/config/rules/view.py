@@ -18,7 +18,7 @@ class Container(NamedTuple):
     node: str
     ref: Ref
     own: Mapping[str, Any]
-    """Its `lxc` section, as plain dicts and lists."""
+    """Its `lxc` or `vm` section, as plain dicts and lists."""
     is_layer: bool
 
     def part(self, *path: str) -> Any:
@@ -36,12 +36,26 @@ class Container(NamedTuple):
 
 def containers(site: Site) -> dict[str, Container]:
     """Return the containers that should be there, by the guest's name."""
+    return _of_kind(site, "lxc")
+
+
+def machines(site: Site) -> dict[str, Container]:
+    """Return the virtual machines that should be there, by the guest's name, seen the same way."""
+    return _of_kind(site, "vm")
+
+
+def everybody(site: Site) -> dict[str, Container]:
+    """Return all guests that should be there: what they share (names, networks, startup) is said alike."""
+    return {**containers(site), **machines(site)}
+
+
+def _of_kind(site: Site, kind: str) -> dict[str, Container]:
     found = {}
     for guest in site.guests.values():
-        resource = site.resources.get(guest.ref("lxc"))
+        resource = site.resources.get(guest.ref(kind))
         if resource is not None and resource.present:
             layer = site.resources.get(guest.ref("lxc_layer"))
             own = resource.model_dump(exclude={"name"})
             is_layer = layer is not None and layer.present
-            found[guest.name] = Container(guest.name, guest.node, guest.ref("lxc"), own, is_layer)
+            found[guest.name] = Container(guest.name, guest.node, guest.ref(kind), own, is_layer)
     return found

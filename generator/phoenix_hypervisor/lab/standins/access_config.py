@@ -7,12 +7,11 @@ import fcntl
 import os
 import re
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import model
 from access_roles import BUILT_IN
+from hints import Any, Iterator
 
 FILE = "/etc/pve/user.cfg"
 TOKENS = "/etc/pve/priv/token.cfg"

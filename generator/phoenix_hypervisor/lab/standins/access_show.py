@@ -3,11 +3,11 @@
 import json
 import os
 import sys
-from typing import Any
 
 import model
 from access_config import Config
 from access_roles import BUILT_IN, PRIVILEGES
+from hints import Any
 
 Rows = list[dict[str, Any]]
 COLUMNS = {

@@ -2,12 +2,12 @@
 
 import re
 import sys
-from typing import Any
 
 import access_config as config
 import access_show
 from access_config import Config
 from access_roles import BUILT_IN
+from hints import Any
 from tool_pveum import Refused, on
 
 Values = dict[str, str]

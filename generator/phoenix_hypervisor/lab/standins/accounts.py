@@ -9,6 +9,7 @@ import functools
 import os
 
 import model
+import quick_json
 
 Owners = dict[str, list[int]]
 NOBODY = 65534
@@ -74,10 +75,9 @@ def foreign(path: str) -> list[int] | None:
 def _foreign_folders() -> list[tuple[str, int, int]]:
     if not os.path.exists(FOREIGN):
         return []
-    import json
 
     with open(FOREIGN, encoding="utf-8") as file:
-        rows: list[tuple[str, int, int]] = json.load(file)
+        rows: list[tuple[str, int, int]] = quick_json.load(file)
     return rows
 
 

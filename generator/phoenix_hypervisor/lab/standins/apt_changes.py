@@ -194,6 +194,7 @@ def _shown(change: Change, there: dict[str, dpkg_status.Stanza], simulated: bool
 
 def _carry_out(change: Change, there: dict[str, dpkg_status.Stanza]) -> None:
     offers = apt_sources.offered(apt_sources.enabled())
+    known_nginx = "nginx" in there
     for name in change.go:
         there[name]["Status"] = "deinstall ok config-files"
     for name, version in change.come.items():
@@ -202,6 +203,10 @@ def _carry_out(change: Change, there: dict[str, dpkg_status.Stanza]) -> None:
         if offers[name][version]:
             there[name]["Depends"] = offers[name][version]
     dpkg_status.write(there)
+    if "nginx" in change.come:
+        import apt_nginx
+
+        apt_nginx.installed(first=not known_nginx)
     if any("-kernel-" in name for name in change.come):
         import apt_kernels
 

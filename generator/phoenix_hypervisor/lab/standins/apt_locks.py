@@ -4,9 +4,9 @@ import fcntl
 import os
 import struct
 import time
-from typing import IO
 
 import model
+from hints import IO
 
 _FLOCK = struct.Struct("hhqqi4x")
 

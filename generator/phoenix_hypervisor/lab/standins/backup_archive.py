@@ -5,9 +5,7 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
 
 import guest_conf
 import guest_plan
@@ -16,6 +14,7 @@ import guest_volumes
 import model
 from guest_conf import Conf
 from guest_mounts import Mount
+from hints import IO, Iterator
 
 CONF, RULES = "etc/vzdump/pct.conf", "etc/vzdump/pct.fw"
 EMPTIED = ("./tmp", "./var/tmp")

@@ -11,8 +11,8 @@ import tool_proxmox_boot_tool
 import tool_sysctl
 
 VOLATILE = ("/run", "/tmp")  # noqa: S108  (the node's)
-KEPT = ("phoenix-lab",)
-"""Of /run: where the stand-ins are shown."""
+KEPT = ("phoenix-lab", "phoenix-lab-programs")
+"""Of /run: where stand-ins and programs are shown."""
 
 
 def boot() -> None:

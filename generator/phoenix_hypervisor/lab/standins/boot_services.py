@@ -9,6 +9,7 @@ import firewall_daemon
 import guest_conf
 import model
 import pct_power
+import qm_run
 import unit_jobs
 import units
 import zfs_datasets
@@ -23,6 +24,7 @@ def boot() -> None:
     """Start what is enabled, in order; what fails is in the state of its unit and nowhere else."""
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         _file_systems()
+        qm_run.forget_all()
         exports_table.save([])
         firewall_daemon.unload()
         with model.change() as state:
@@ -73,14 +75,19 @@ def _file_systems() -> None:
 
 
 def _guests() -> None:
-    """Start the guests that start with the node, in their order."""
-    folder = model.path(LXC)
-    vmids = [name.removesuffix(".conf") for name in os.listdir(folder) if name.endswith(".conf")]
-    confs = {vmid: guest_conf.load(vmid) for vmid in sorted(vmids, key=int)}
+    """Start the guests that start with the node, containers and machines, in their order."""
+    import qm_conf
+    import qm_power
+
+    containers = [
+        name.removesuffix(".conf") for name in os.listdir(model.path(LXC)) if name.endswith(".conf")
+    ]
+    confs: dict[str, guest_conf.Conf] = {vmid: guest_conf.load(vmid) for vmid in sorted(containers, key=int)}
+    confs |= {vmid: qm_conf.load(vmid) for vmid in qm_conf.vmids()}
     first = [vmid for vmid, conf in confs.items() if conf.values.get("onboot") == "1"]
     for vmid in sorted(first, key=lambda vmid: _order(confs[vmid])):
         try:
-            pct_power.start(vmid)
+            (pct_power if vmid in containers else qm_power).start(vmid)
         except guest_conf.Refused:
             continue  # as on a node: the others start all the same
 

@@ -4,10 +4,10 @@ The model's section "disks" says which there are; what is on them is in their by
 """
 
 import os
-from typing import Any
 
 import model
 import signatures
+from hints import Any
 
 BY_ID = "/dev/disk/by-id/"
 

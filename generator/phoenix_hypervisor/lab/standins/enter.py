@@ -244,9 +244,8 @@ def map_ids(uid: int, gid: int) -> None:
 
 
 def become(command: list[str], environment: dict[str, str], complaint: str) -> NoReturn:
-    """Become the command. Without CAP_SYS_ADMIN nothing in the lab can make a mount writable again."""
-    kernel("prctl", PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0)
-    kernel("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    """Become the command."""
+    give_up_rights()
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     program = command[0]
@@ -255,6 +254,12 @@ def become(command: list[str], environment: dict[str, str], complaint: str) -> N
     except OSError as error:
         say(complaint.format(program, error.strerror))
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
+
+
+def give_up_rights() -> None:
+    """Without CAP_SYS_ADMIN nothing in the lab can make a mount writable again."""
+    kernel("prctl", PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0)
+    kernel("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def init(wanted: Wanted) -> int:

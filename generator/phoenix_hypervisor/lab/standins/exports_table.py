@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
 
 import model
 from exports_options import Options, Refused
+from hints import Iterable, Iterator
 
 ETAB = "/var/lib/nfs/etab"
 FQDN, SUBNET, WILDCARD, NETGROUP, ANYONE = range(5)

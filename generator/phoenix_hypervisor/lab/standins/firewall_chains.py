@@ -1,10 +1,10 @@
 """From the firewall's files to the chains that `pve-firewall compile` prints, in its order and words."""
 
 import ipaddress
-from collections.abc import Callable, Iterator
 
 import firewall_conf as files
 import firewall_macros
+from hints import Callable, Iterator
 
 Chains = dict[str, list[str]]
 Guests = dict[str, tuple[files.Conf, list[tuple[str, str, str]]]]

@@ -8,10 +8,9 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import model
+from hints import Any, Callable
 
 FOLDER = "/etc/pve/firewall"
 CLUSTER = f"{FOLDER}/cluster.fw"

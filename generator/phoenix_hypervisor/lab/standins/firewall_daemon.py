@@ -1,14 +1,17 @@
 """The lab's firewall daemon: what it has loaded, and whether a person who comes by ssh still gets in.
 
 There is no packet filter in the lab. What the real daemon gives to the kernel is a verdict in the model
-here: connections that it drops are refused at the node's door (lab/transport.py).
+here: connections that it drops are refused at the node's door (lab/transport.py), and by the programs in
+guests (firewall_ports.py).
 """
 
 import ipaddress
 import sys
+import time
 
 import firewall_chains
 import firewall_conf as files
+import firewall_ports
 import firewall_simulate
 import model
 import network_live
@@ -55,11 +58,18 @@ def load() -> None:
         packet = firewall_simulate.Packet(client(), str(own_address().partition("/")[0]), "tcp", 22, None)
         verdict = firewall_simulate.to_host(compiled, packet)
     _note({"loaded": enabled, "ssh": verdict})
+    _tell_guests(compiled if enabled else None)
 
 
 def unload() -> None:
     """The daemon ends: the node is without a firewall."""
     _note(OFF)
+    _tell_guests(None)
+
+
+def _tell_guests(compiled: firewall_chains.Compiled | None) -> None:
+    if firewall_ports.tell(compiled):
+        time.sleep(firewall_ports.TAKES)
 
 
 def _note(now: dict[str, object]) -> None:

@@ -1,7 +1,7 @@
 """Commands in a simulated guest: really run, in a root of the guest's own.
 
 What is attached lives in namespaces of its own (user, mount, pid, ipc, host name) and dies with the command.
-The network is the node's. /usr and what belongs to it is the node's, read-only.
+The network is the guest's, and stays (guest_spaces.py). /usr and what belongs to it is the node's, read-only.
 """
 
 import os
@@ -11,19 +11,22 @@ import accounts
 import enter
 import guest_binds
 import guest_run_simulated
+import guest_spaces
 import model
 from guest_paths import inner
 from guest_runtime import Plan, RunError
 
 CACHE = "/var/cache/phoenix-lab"
 """Compiled stand-ins: a guest uses the node's."""
+SPACES = enter.CLONE_NEWNS | enter.CLONE_NEWUTS | enter.CLONE_NEWIPC | enter.CLONE_NEWPID
+"""What each attached command has of its own."""
 
 
-def attach(vmid: str, argv: list[str], environment: dict[str, str]) -> int:
-    """See guest_runtime.attach."""
+def attach(vmid: str, argv: list[str], environment: dict[str, str], machine: bool = False) -> int:
+    """See guest_runtime.attach; `machine` for a virtual machine, which no container's tool can enter."""
     state = model.read()
     row = model.section(state, "guests").get(vmid, {})
-    if not row.get("running"):
+    if not row.get("running") or bool(row.get("machine")) != machine:
         raise RunError(
             f"lxc-attach: {vmid}: ../src/lxc/attach.c: get_attach_context: 406 Connection refused - "
             f"Failed to get init pid\nlxc-attach: {vmid}: ../src/lxc/attach.c: lxc_attach: 1470 "
@@ -32,16 +35,19 @@ def attach(vmid: str, argv: list[str], environment: dict[str, str]) -> int:
     root = model.path(row["plan"]["root"])
     if not os.path.isdir(root):
         raise RunError(f"lxc-attach: {vmid}: {root}: the guest's root is gone")
-    if row["plan"]["inode"] != os.stat(root).st_ino:
-        _moved(vmid, row["plan"])
+    follow(vmid, row["plan"])
     owners = model.section(state, "owners")
     words = argv or [_shell(row["plan"])]
     for number in (signal.SIGINT, signal.SIGQUIT):  # from a terminal: they are for the command
         signal.signal(number, signal.SIG_IGN)
-    spaces = enter.CLONE_NEWUSER | enter.CLONE_NEWNS | enter.CLONE_NEWUTS | enter.CLONE_NEWIPC
     try:
-        enter.kernel("unshare", spaces | enter.CLONE_NEWPID)
-        enter.map_ids(0, 0)
+        if guest_spaces.possible():
+            guest_spaces.wake_keeper()
+            guest_spaces.join(vmid, row["pid"])
+            enter.kernel("unshare", SPACES)
+        else:
+            enter.kernel("unshare", SPACES | enter.CLONE_NEWUSER)
+            enter.map_ids(0, 0)
     except OSError as error:
         raise RunError(f"lxc-attach: {vmid}: the lab gets no namespaces for it: {error.strerror}") from None
     child = os.fork()
@@ -50,8 +56,10 @@ def attach(vmid: str, argv: list[str], environment: dict[str, str]) -> int:
     return enter.exit_status(os.waitpid(child, 0)[1])
 
 
-def _moved(vmid: str, plan: Plan) -> None:
-    """The node was copied while the guest ran: owners are noted by inode numbers that are no more."""
+def follow(vmid: str, plan: Plan) -> None:
+    """Note owners anew if the node was copied while the guest ran: they are noted by inode numbers."""
+    if plan["inode"] == os.stat(model.path(plan["root"])).st_ino:
+        return
     import guest_copy
 
     volumes = {
@@ -74,6 +82,13 @@ def _init(
     vmid: str, plan: Plan, owners: accounts.Owners, words: list[str], environment: dict[str, str]
 ) -> int:
     """Be process 1 of what is attached."""
+    make_root(plan, owners)
+    where = f"lxc-attach: {vmid}: ../src/lxc/attach.c: lxc_attach_run_command: 1841 "
+    return enter.be_init(words, environment, where + '{1} - Failed to exec "{0}"')
+
+
+def make_root(plan: Plan, owners: accounts.Owners) -> None:
+    """Be in the guest's root, in new namespaces of which this is the first process."""
     enter.kernel("prctl", enter.PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     enter.kernel("sethostname", plan["hostname"], len(plan["hostname"].encode()))
     before = _here()
@@ -85,11 +100,11 @@ def _init(
         enter.bind(point, inner(root, point))
     enter.make_devices(inner(root, "/dev"))
     _make_proc(inner(root, "/proc"))
+    if os.path.isdir(guest_spaces.FOLDER):
+        enter.bind(guest_spaces.FOLDER, inner(root, guest_spaces.FOLDER))
     guest_binds.make(root, plan, owners)
     enter.change_root(root)
     os.chdir(before if os.path.isdir(before) else "/")
-    where = f"lxc-attach: {vmid}: ../src/lxc/attach.c: lxc_attach_run_command: 1841 "
-    return enter.be_init(words, environment, where + '{1} - Failed to exec "{0}"')
 
 
 def _here() -> str:

@@ -1,12 +1,15 @@
 """What happens in a simulated guest when it starts: volatile folders are empty, enabled units are up.
 
-Called with the guest's root as the stand-ins' root (model.ROOT). Commands of units are not run.
+Called with the guest's root as the stand-ins' root (model.ROOT). What they run is started when somebody
+looks (runtime_keeper.py): until then they are up, and unproven.
 """
 
 import os
+import time
 
 import guest_setup
 import model
+import runtime_units
 import units
 from guest_paths import inner
 
@@ -31,6 +34,8 @@ def boot(hostname: str, kernel: dict[str, str]) -> None:
         for name in {*map(units.full_name, rows), *_wanted()}:
             unit = units.known(state, name)
             if unit is not None:
+                if units.file_of(name) and not units.masked(name):
+                    unit["definition"] = units.read(name)
                 _up(name, unit)
 
 
@@ -51,6 +56,8 @@ def _up(name: str, unit: units.Unit) -> None:
         if "fault" in unit:
             active, sub = "failed", "failed"
     unit.update(active=active, sub=sub, result="exit-code" if active == "failed" else "success")
+    if active == "active" and runtime_units.runs(name, unit):
+        unit.update(since=time.time(), unproven=True)
 
 
 def _wanted() -> set[str]:

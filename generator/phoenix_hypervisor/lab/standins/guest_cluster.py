@@ -4,9 +4,10 @@ There it is made up at each read. Here it is a file, renewed by all that adds or
 the tools, and by lxc-ls: what was moved by hand is in it from then on.
 """
 
-import json
 import os
-from typing import Any
+
+import quick_json
+from hints import Any
 
 FILE = "etc/pve/.vmlist"
 KINDS = {"lxc": "lxc", "qemu-server": "qemu"}
@@ -48,7 +49,7 @@ def _guests(nodes: str) -> dict[str, tuple[str, str]]:
 def _known(file: str) -> dict[str, Any]:
     try:
         with open(file, encoding="utf-8") as old:
-            found: dict[str, Any] = json.load(old)
+            found: dict[str, Any] = quick_json.load(old)
     except (OSError, ValueError):
         return {}
     return found

@@ -9,12 +9,11 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 import guest_cluster
 import model
+from hints import Iterator, TextIO
 from storage_rules import NO, YES
 from storage_rules import Refused as StorageRefused
 

@@ -1,4 +1,4 @@
-"""What the journal says about units of containers: a file of lines for each unit."""
+"""What the journal says about units: a file for each, of a node's containers or of a guest's services."""
 
 import os
 import time
@@ -6,6 +6,9 @@ import time
 import model
 
 KEPT = 200
+LONGEST = 1 << 18
+"""Bytes after which a journal is cut to its last lines."""
+SYSTEMD = "systemd[1]"
 
 
 def _file(unit: str) -> str:
@@ -14,17 +17,36 @@ def _file(unit: str) -> str:
 
 def note(vmid: str, *lines: str) -> None:
     """Append what systemd says about a container's unit."""
-    place = _file(f"pve-container@{vmid}.service")
+    append(f"pve-container@{vmid}.service", lines)
+
+
+def append(unit: str, lines: tuple[str, ...], who: str = SYSTEMD) -> None:
+    """Append lines to a unit's journal; WHO is the program that said them, with its pid."""
+    place = _file(unit)
     os.makedirs(os.path.dirname(place), exist_ok=True)
+    sign = "" if who == SYSTEMD else f"\x1f{who}\x1f"
     with open(place, "a", encoding="utf-8") as file:
-        file.writelines(f"{int(time.time())} {line}\n" for line in lines)
+        file.writelines(f"{int(time.time())} {sign}{line}\n" for line in lines)
+        long = file.tell() > LONGEST
+    if long:
+        with open(place, encoding="utf-8") as file:
+            last = file.readlines()[-KEPT:]
+        with open(place, "w", encoding="utf-8") as file:
+            file.writelines(last)
 
 
-def read(unit: str) -> list[tuple[int, str]]:
-    """Return the last lines of a unit's journal: when, and what systemd said."""
+def rows(unit: str) -> list[tuple[int, str, str]]:
+    """Return the last lines of a unit's journal: when, who, and what was said."""
     try:
         with open(_file(unit), encoding="utf-8") as file:
-            rows = [line.rstrip("\n").partition(" ") for line in file]
+            parts = [line.rstrip("\n").partition(" ") for line in file]
     except FileNotFoundError:
         return []
-    return [(int(when), text) for when, _, text in rows[-KEPT:]]
+    return [(int(when), *_signed(text)) for when, _, text in parts[-KEPT:]]
+
+
+def _signed(text: str) -> tuple[str, str]:
+    if not text.startswith("\x1f"):
+        return SYSTEMD, text
+    who, _, said = text[1:].partition("\x1f")
+    return who, said

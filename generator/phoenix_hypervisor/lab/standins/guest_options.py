@@ -1,7 +1,8 @@
-"""Command lines of pct: which options a verb takes, their check, and Proxmox' words when it refuses."""
+"""Command lines of pct and qm: which options a verb takes, their check, and what is said of wrong ones."""
 
 from guest_conf import Refused
 from guest_formats import BOOL, Rule, fault, rule_of
+from hints import Callable
 from storage_rules import YES
 
 LINES = """\
@@ -92,6 +93,35 @@ OPTIONS: dict[str, dict[str, Rule]] = {
 LISTS = ("delete", "revert", "nameserver", "searchdomain", "tags")
 
 
+class Tool:
+    """What is to know of a tool: its usage lines, its options by verb, the settings that some verbs take."""
+
+    def __init__(
+        self,
+        name: str,
+        lines: str,
+        options: dict[str, dict[str, Rule]],
+        setters: tuple[str, ...],
+        rule: Callable[[str], Rule | None],
+        fault: Callable[[Rule, str, str], str],
+    ) -> None:
+        self.name, self.lines, self.options = name, lines, options
+        self.setters, self.setting, self.fault = setters, rule, fault
+
+    def rule(self, verb: str, name: str) -> Rule | None:
+        """Return the rule for an option or argument of a verb."""
+        if name in self.options.get(verb, {}):
+            return self.options[verb][name]
+        return self.setting(name) if verb in self.setters else None
+
+    def line(self, verb: str) -> str:
+        """Return the usage line of a verb; empty if there is no such verb."""
+        return next((line for line in self.lines.split("\n") if f"{line} ".startswith(f"{verb} ")), "")
+
+
+PCT = Tool("pct", LINES, OPTIONS, ("create", "set", "restore"), rule_of, fault)
+
+
 class Call:
     """A checked command line: the verb, arguments and options by name, and words for somebody else."""
 
@@ -109,42 +139,54 @@ class Call:
         return self.values.get(name) == "1"
 
 
-def usage(verb: str) -> str:
-    return "pct " + next(line for line in LINES.splitlines() if line.split(" ")[0] == verb)
+def usage(verb: str, tool: Tool = PCT) -> str:
+    return f"{tool.name} {tool.line(verb)}"
 
 
-def refuse(verb: str, faults: dict[str, str], code: str = "400 Parameter verification failed.") -> Refused:
-    """Return what pct says when parameters are wrong; all of them at once."""
+def refuse(
+    verb: str, faults: dict[str, str], code: str = "400 Parameter verification failed.", tool: Tool = PCT
+) -> Refused:
+    """Return what the tool says when parameters are wrong; all of them at once."""
     lines = "".join(f"{name}: {text}\n" for name, text in sorted(faults.items()))
-    return Refused(f"{code}\n{lines}{usage(verb)}\n")
+    return Refused(f"{code}\n{lines}{usage(verb, tool)}\n")
 
 
-def parse(argv: list[str]) -> Call:
+def parse(argv: list[str], tool: Tool = PCT) -> Call:
     """Read a command line, or refuse it."""
-    text = "USAGE: pct <COMMAND> [ARGS] [OPTIONS]\n\n" + "\n".join(
-        f"       pct {line}" if line else "" for line in LINES.split("\n")
+    text = f"USAGE: {tool.name} <COMMAND> [ARGS] [OPTIONS]\n\n" + "\n".join(
+        f"       {tool.name} {line}" if line else "" for line in tool.lines.split("\n")
     )
     if not argv:
         raise Refused(f"ERROR: no command specified\n{text}")
-    verb = "move-volume" if argv[0] == "move_volume" else argv[0]
-    if not any(line.split(" ")[0] == verb for line in LINES.splitlines() if line):
-        raise Refused(f"ERROR: unknown command 'pct {argv[0]}'\n{text}")
+    verb, rest = _verb(argv, tool)
+    if not tool.line(verb):
+        raise Refused(f"ERROR: unknown command '{tool.name} {argv[0]}'\n{text}")
     call = Call(verb)
     if verb == "help":
-        call.extra = argv[1:]
+        call.extra = rest
         return call
-    _take(call, _split(call, argv[1:]))
-    _check(call)
+    _take(call, _split(call, rest, tool), tool)
+    _check(call, tool)
     return call
 
 
-def _rule(verb: str, name: str) -> Rule | None:
-    if name in OPTIONS.get(verb, {}):
-        return OPTIONS[verb][name]
-    return rule_of(name) if verb in ("create", "set", "restore") else None
+OTHER_NAMES = {
+    "move_volume": "move-volume", "importdisk": "disk import", "move-disk": "disk move",
+    "move_disk": "disk move", "resize": "disk resize", "rescan": "disk rescan", "unlink": "disk unlink",
+}  # fmt: skip
+"""Names that verbs had before, and still have; of two tools, where the first does not have the verb."""
 
 
-def _split(call: Call, argv: list[str]) -> list[str]:
+def _verb(argv: list[str], tool: Tool) -> tuple[str, list[str]]:
+    """Return the verb, which may be two words, and what follows it."""
+    if len(argv) > 1 and tool.line(" ".join(argv[:2])) and not tool.line(argv[0]).startswith(f"{argv[0]} <"):
+        return " ".join(argv[:2]), argv[2:]
+    if argv[0] in OTHER_NAMES and not tool.line(argv[0]):
+        return OTHER_NAMES[argv[0]], argv[1:]
+    return argv[0], argv[1:]
+
+
+def _split(call: Call, argv: list[str], tool: Tool) -> list[str]:
     """Take the options out of a command line and return the rest."""
     wrong, places, rest = [], [], list(argv)
     while rest:
@@ -156,7 +198,7 @@ def _split(call: Call, argv: list[str]) -> list[str]:
             places.append(word)
             continue
         name, equals, value = word[2 if word.startswith("--") else 1 :].partition("=")
-        rule = _rule(call.verb, name)
+        rule = tool.rule(call.verb, name)
         if rule is None:
             wrong.append(f"Unknown option: {name}\n")
             continue
@@ -172,13 +214,13 @@ def _split(call: Call, argv: list[str]) -> list[str]:
             value = f"{call.values[name]},{value}"
         call.values[name] = value
     if wrong:
-        raise Refused("".join(wrong) + f"400 unable to parse option\n{usage(call.verb)}\n")
+        raise Refused("".join(wrong) + f"400 unable to parse option\n{usage(call.verb, tool)}\n")
     return places
 
 
-def _take(call: Call, places: list[str]) -> None:
+def _take(call: Call, places: list[str], tool: Tool) -> None:
     """Give the arguments their names."""
-    line = usage(call.verb).partition(" --")[0].split(" ")[2:]
+    line = tool.line(call.verb).partition(" --")[0].removeprefix(call.verb).split()
     names = [word.strip("[]<>") for word in line if word.startswith(("<", "[<"))]
     needed = len([word for word in line if word.startswith("<")])
     amount = "not enough" if len(places) < needed else "too many" if len(places) > len(names) else ""
@@ -186,18 +228,18 @@ def _take(call: Call, places: list[str]) -> None:
         names, call.extra, places = names[:1], places[1:], places[:1]
         amount = "" if places else "not enough"
     if amount:
-        raise Refused(f"400 {amount} arguments\n{usage(call.verb)}\n")
+        raise Refused(f"400 {amount} arguments\n{usage(call.verb, tool)}\n")
     call.values |= dict(zip(names, places, strict=False))
 
 
-def _check(call: Call) -> None:
+def _check(call: Call, tool: Tool) -> None:
     faults = {}
     for name, value in call.values.items():
-        rule = VMID if name == "vmid" else _rule(call.verb, name)
-        wrong = fault(rule, value, name) if rule else ""
+        rule = VMID if name == "vmid" else tool.rule(call.verb, name)
+        wrong = tool.fault(rule, value, name) if rule else ""
         if wrong:
             faults[name] = wrong
         elif rule and rule.kind == "boolean":
             call.values[name] = "1" if value.lower() in YES else "0"
     if faults:
-        raise refuse(call.verb, faults)
+        raise refuse(call.verb, faults, tool=tool)

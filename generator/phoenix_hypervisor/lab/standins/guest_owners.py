@@ -4,9 +4,9 @@ In the lab's sandbox all files are one user's, and nothing here changes anything
 """
 
 import os
-from collections.abc import Iterator
 
 import guest_runtime
+from hints import Iterator
 
 Map = list[list[str | int]]
 """Which ids of the container are which of the node: [u or g, inside, outside, how many]."""

@@ -47,7 +47,13 @@ def make(conf: Conf) -> Plan:
         "devices": devices,
         "bridges": [[key.removeprefix("net"), net.get("bridge", "")] for key, net in nets.items()],
         "addresses": addresses,
+        "nets": [_net(key, net) for key, net in nets.items() if "bridge" in net and "name" in net],
     }
+
+
+def _net(key: str, net: dict[str, str]) -> list[str | dict[str, str]]:
+    kept = ("name", "bridge", "ip", "gw", "ip6", "gw6")
+    return [key.removeprefix("net"), {key: net[key] for key in kept if key in net}]
 
 
 def idmap(conf: Conf) -> list[list[str | int]]:

@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 
 import model
 from guest_paths import inner
 from guest_runtime import Plan, RunError
+from hints import Iterator
 
 LINKED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 FOLDERS = (
@@ -15,9 +15,9 @@ FOLDERS = (
     "usr/local/bin", "usr/local/sbin", "var/cache", "var/lib/phoenix-lab", "var/log", "var/tmp",
 )  # fmt: skip
 NODE_TOOLS = frozenset((
-    "blkid", "bridge", "exportfs", "ifquery", "ifreload", "ip", "journalctl", "lab-boot", "lsblk",
-    "lxc-attach", "lxc-info", "lxc-ls", "modprobe", "pct", "proxmox-boot-tool", "pveam", "pvesm", "reboot",
-    "sha512sum", "testparm", "update-grub", "update-initramfs", "wipefs", "zfs", "zpool",
+    "blkid", "bridge", "exportfs", "ifquery", "ifreload", "ip", "lab-boot", "lsblk",
+    "lxc-attach", "lxc-info", "lxc-ls", "modprobe", "pct", "proxmox-boot-tool", "pveam", "pvesm", "qm",
+    "reboot", "sha512sum", "testparm", "update-grub", "update-initramfs", "wipefs", "zfs", "zpool",
 ))  # fmt: skip
 """Stand-ins that a guest has none of; all others it has as the node has."""
 
@@ -26,7 +26,7 @@ def running() -> dict[str, int]:
     return {
         vmid: int(row["pid"])
         for vmid, row in model.section(model.read(), "guests").items()
-        if row.get("running")
+        if row.get("running") and not row.get("machine")
     }
 
 
@@ -36,7 +36,7 @@ def start(vmid: str, plan: Plan) -> None:
         raise RunError(f"{plan['root']}: the guest has no root folder")
     _make_ready(root)
     kernel = model.section(model.read(), "boot")
-    with _inside(root):
+    with inside(root):
         import guest_boot
 
         guest_boot.boot(plan["hostname"], kernel)
@@ -60,6 +60,7 @@ def stop(vmid: str, timeout: int | None) -> None:
             raise RunError("container did not stop")
         for key in ("running", "pid", "started", "plan"):
             row.pop(key, None)
+    _tell()
 
 
 def change(vmid: str, plan: Plan) -> None:
@@ -67,6 +68,17 @@ def change(vmid: str, plan: Plan) -> None:
         row = model.section(state, "guests").get(vmid, {})
         if row.get("running"):
             row["plan"] = {"inode": row["plan"]["inode"]} | plan
+    _tell()
+
+
+def _tell() -> None:
+    """Let those who keep the guests' programs and networks look."""
+    import runtime
+
+    try:
+        runtime.changed()
+    except runtime.RuntimeDownError as error:
+        raise RunError(str(error)) from None
 
 
 def attach(vmid: str, argv: list[str], environment: dict[str, str]) -> int:
@@ -112,7 +124,7 @@ def _same(path: str, text: bytes) -> bool:
 
 
 @contextmanager
-def _inside(root: str) -> Iterator[None]:
+def inside(root: str) -> Iterator[None]:
     """Let the stand-ins' modules see the guest's files and the guest's own model instead of the node's."""
     before = model.ROOT, model.FOLDER
     model.ROOT, model.FOLDER = root, inner(root, "/var/lib/phoenix-lab")

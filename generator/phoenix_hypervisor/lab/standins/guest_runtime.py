@@ -8,11 +8,13 @@ A plan says all that a way has to know of a guest: what it was started with, unt
 """
 
 import os
-from typing import Any
+
+from hints import Any
 
 Plan = dict[str, Any]
 """root, hostname, idmap: [[u or g, inside, outside, how many]], mounts: [{source, target, read_only, volume,
-optional}], devices: [[path, mode, uid, gid]], bridges: [[number of the interface, bridge]], addresses.
+optional}], devices: [[path, mode, uid, gid]], bridges: [[number of the interface, bridge]], addresses,
+nets: [[number of the interface, its settings that matter to a network]].
 `root` and `source` are paths on the node; `volume` tells a volume of the guest's own from a folder of the
 node; addresses are the static ones. LXC's configuration is written before a start."""
 

@@ -2,6 +2,7 @@
 
 import model
 import zfs_datasets
+import zfs_real
 import zfs_snapshots
 
 BASE = "__base__"
@@ -16,4 +17,6 @@ def snapshots(state: model.Model, dataset: str) -> list[str]:
 
 def files_of(dataset: str, snapshot: str) -> str:
     """Return the folder with the files of a snapshot."""
+    if zfs_real.there():
+        return f"{zfs_datasets.every(model.read())[dataset]['mounted']}/.zfs/snapshot/{snapshot}"
     return zfs_snapshots.folder(zfs_datasets.row_of(model.read(), f"{dataset}@{snapshot}")["guid"])

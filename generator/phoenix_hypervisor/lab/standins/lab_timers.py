@@ -6,12 +6,12 @@ which is all that can be seen of it on a real node either; only nobody who does 
 """
 
 import fcntl
-import json
 import os
 import time
-from typing import Any
 
 import model
+import quick_json
+from hints import Any
 
 Row = dict[str, Any]
 FILE = os.path.join(model.FOLDER, "timers.json")
@@ -66,7 +66,7 @@ def run_due() -> None:
 def _rows() -> list[Row]:
     try:
         with open(FILE, encoding="utf-8") as file:
-            found: list[Row] = json.load(file)
+            found: list[Row] = quick_json.load(file)
             return found
     except FileNotFoundError:
         return []
@@ -84,7 +84,7 @@ class _Changing:
     def __exit__(self, *_: object) -> None:
         if self._rows:
             with open(FILE + ".new", "w", encoding="utf-8") as file:
-                json.dump(self._rows, file)
+                quick_json.dump(self._rows, file)
             os.replace(FILE + ".new", FILE)
         elif os.path.exists(FILE):
             os.unlink(FILE)

@@ -6,12 +6,11 @@ started in one apply.
 """
 
 import fcntl
-import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+
+import quick_json
+from hints import IO, Any, NoReturn
 
 ROOT = os.environ.get("PHOENIX_LAB_ROOT", "")
 FOLDER = os.environ.get("PHOENIX_LAB_STATE", ROOT + "/var/lib/phoenix-lab")
@@ -35,29 +34,32 @@ def read() -> Model:
         return _load()
 
 
-@contextmanager
-def change() -> Iterator[Model]:
-    """Yield the model under an exclusive lock and save it if the block ends without an exception.
+class change:  # noqa: N801  (used as a function)
+    """The model under an exclusive lock, saved if the block ends without an exception.
 
     A tool that fails half-way (an exception, `SystemExit` with a status that is not 0) leaves the
     model as it was.
     """
-    if FOLDER in _changing:
-        yield _changing[FOLDER]
-        return
-    folder = FOLDER
-    with _locked(fcntl.LOCK_EX):
-        model = _changing[folder] = _load()
-        try:
-            yield model
-        except SystemExit as end:
-            if end.code not in (None, 0):
+
+    def __enter__(self) -> Model:
+        self._lock: IO[str] | None = None
+        self._folder = FOLDER
+        if FOLDER not in _changing:
+            self._lock = _locked(fcntl.LOCK_EX)
+            try:
+                _changing[FOLDER] = _load()
+            except BaseException:
+                self._lock.close()
                 raise
-            _save(model)
-            raise
-        finally:
-            del _changing[folder]
-        _save(model)
+        return _changing[FOLDER]
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._lock is None:  # a part of a change: the whole saves
+            return
+        with self._lock:
+            model = _changing.pop(self._folder)
+            if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+                _save(model)
 
 
 def section(model: Model, name: str) -> dict[str, Any]:
@@ -73,17 +75,16 @@ def not_simulated(tool: str, argv: list[str]) -> NoReturn:
     raise SystemExit(70)
 
 
-@contextmanager
-def _locked(how: int) -> Iterator[None]:
-    with open(os.path.join(FOLDER, "model.lock"), "a") as lock:
-        fcntl.flock(lock, how)
-        yield
+def _locked(how: int) -> IO[str]:
+    lock = open(os.path.join(FOLDER, "model.lock"), "a")  # noqa: SIM115  (the lock is held as long as it is open)
+    fcntl.flock(lock, how)
+    return lock
 
 
 def _load() -> Model:
     try:
         with open(os.path.join(FOLDER, "model.json"), encoding="utf-8") as file:
-            model: Model = json.load(file)
+            model: Model = quick_json.load(file)
             return model
     except FileNotFoundError:
         return {}
@@ -92,5 +93,5 @@ def _load() -> Model:
 def _save(model: Model) -> None:
     final = os.path.join(FOLDER, "model.json")
     with open(final + ".new", "w", encoding="utf-8") as file:
-        json.dump(model, file, indent=1, sort_keys=True)
+        quick_json.dump(model, file)
     os.replace(final + ".new", final)

@@ -4,9 +4,9 @@ import glob
 import ipaddress
 import os
 import re
-from typing import Any
 
 import model
+from hints import Any
 
 MAIN = "/etc/network/interfaces"
 METHODS = ("static", "manual", "loopback", "dhcp", "dhcp6", "auto", "ppp", "tunnel")

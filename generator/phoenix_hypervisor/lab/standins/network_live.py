@@ -4,10 +4,9 @@ Of its cards, eno1 is plugged into the network from which people come: an addres
 interface leads there, through bridges, bonds and VLANs. The door (lab/door.py) lets nobody in otherwise.
 """
 
-from typing import Any
-
 import model
 import network_files
+from hints import Any
 
 CARDS = ("eno1", "eno2", "eno3", "eno4")
 UPLINK = CARDS[0]

@@ -18,6 +18,7 @@ FACTS = os.path.join(model.FOLDER, "proc-driver")
 DEVICES = os.path.join(model.FOLDER, "devices")
 NODES = os.path.join(model.FOLDER, "dev")
 """The devices that are there: links to /dev/null."""
+SHOWN = "/proc/driver/nvidia"
 LICENSES = {"open": "Dual MIT/GPL", "proprietary": "NVIDIA"}
 BUILT = "Release Build  (dvs-builder@U22-I3-AE18-09-6)  Thu Jul 31 13:00:49 UTC 2025"
 CAPS = ("nvidia-caps/nvidia-cap1", "nvidia-caps/nvidia-cap2")
@@ -34,14 +35,24 @@ def own(state: model.Model) -> model.Model:
     return model.section(state, "nvidia")
 
 
+def in_guest(state: model.Model) -> bool:
+    """Tell whether this is a guest: it has no cards of its own, and sees its node's through the kernel."""
+    return "cards" not in state
+
+
 def cards(state: model.Model) -> list[Row]:
-    """Return the cards the driver takes, in the order in which it numbers them."""
+    """Return the cards the driver takes, in the order of their numbers; of a guest, those it was given."""
+    if in_guest(state):
+        return _given()
     others = {row["slot"] for row in state.get("pci", []) if row["driver"] not in ("", OWN)}
     return [row for row in state.get("cards", []) if row["pci"] not in others]
 
 
 def loaded(state: model.Model) -> str:
     """Return the version of the loaded module; empty if none is."""
+    if in_guest(state):
+        words = kernels.first_line(SHOWN + "/version").split()
+        return next((word for word in words if word[:1].isdigit()), "")
     return str(own(state).get("loaded") or "")
 
 
@@ -68,6 +79,21 @@ def persistent(state: model.Model) -> bool:
     import units
 
     return any(units.active(state, name) for name in PERSISTENCE)
+
+
+def _given() -> list[Row]:
+    """What the kernel shows of the cards whose device nodes a guest has."""
+    found = []
+    folder = model.path(SHOWN + "/gpus")
+    for place in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        text = kernels.text(f"{SHOWN}/gpus/{place}/information")
+        facts = {
+            word.strip(): value.strip()
+            for word, _, value in (line.partition(":") for line in text.splitlines())
+        }
+        if os.path.exists(f"/dev/nvidia{facts.get('Device Minor', '')}") and os.path.exists("/dev/nvidiactl"):
+            found.append({"pci": place, "model": facts["Model"], "uuid": facts["GPU UUID"]})
+    return found
 
 
 def uuid(minor: int) -> str:

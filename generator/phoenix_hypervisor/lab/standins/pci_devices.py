@@ -6,9 +6,9 @@ apart. The rows in the model are the truth, the links `driver` below /sys show i
 
 import os
 import re
-from typing import Any
 
 import model
+from hints import Any
 
 TOP = "/sys/bus/pci"
 PASSED = "vfio-pci"

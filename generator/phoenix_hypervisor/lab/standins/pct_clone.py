@@ -7,7 +7,6 @@ killed on the way leaves both locks and half a clone.
 import re
 import signal
 import sys
-from typing import NoReturn
 
 import guest_conf
 import guest_copy
@@ -21,6 +20,7 @@ import model
 import storage_config
 from guest_conf import Conf, Part, Refused
 from guest_options import Call
+from hints import NoReturn
 from zfs_options import finish_what_was_begun
 
 SYSTEMD = ("debian", "ubuntu", "centos", "fedora", "opensuse", "archlinux")

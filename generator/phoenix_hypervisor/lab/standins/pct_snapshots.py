@@ -77,7 +77,11 @@ def _part(conf: Conf, description: str) -> Part:
 
 
 def _list(call: Call) -> None:
-    conf = guest_conf.load(call.vmid)
+    show(guest_conf.load(call.vmid))
+
+
+def show(conf: Conf) -> None:
+    """Print the tree of a guest's snapshots."""
     below: dict[str, list[str]] = {}
     for name, part in sorted(conf.snapshots.items(), key=lambda pair: int(pair[1].values.get("snaptime", 0))):
         parent = part.values.get("parent", "")

@@ -6,9 +6,9 @@
 """
 
 import os
-from collections.abc import Iterator
 
 import model
+from hints import Iterator
 from samba_parameters import GLOBAL, SHARE, Bad, canonical, deprecated, key, normal, place
 
 DEFAULT_FILE = "/etc/samba/smb.conf"

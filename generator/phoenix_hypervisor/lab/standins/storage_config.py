@@ -7,10 +7,10 @@ of no known type are warned about and lost at the next write.
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 
 import model
+from hints import Iterator
 from storage_rules import CONTENT, SETS, TYPES, options, words
 
 FILE = "/etc/pve/storage.cfg"

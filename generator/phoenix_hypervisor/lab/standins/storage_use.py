@@ -105,8 +105,10 @@ def subfolder(storage: Storage, kind: str) -> str:
 
 
 def _pool(name: str, storage: Storage) -> None:
+    import zfs_real
+
     pool = storage["pool"].partition("/")[0]
-    if pool in model.section(model.read(), "pools"):
+    if pool in (zfs_real.pools() if zfs_real.there() else model.section(model.read(), "pools")):
         return
     for _ in range(2):
         print(f"zfs error: cannot open '{pool}': no such pool\n", file=sys.stderr)
@@ -132,10 +134,14 @@ def space(storage: Storage) -> tuple[int, int, int]:
 
 def _dataset_space(state: model.Model, dataset: str) -> tuple[int, int, int]:
     import zfs_datasets
+    import zfs_real
     from zfs_space import Space
 
     if dataset not in zfs_datasets.every(state):
         raise Refused(f"zfs error: cannot open '{dataset}': dataset does not exist\n")
+    if zfs_real.there():
+        used, free = zfs_real.space(dataset)
+        return used + free, used, free
     sizes = Space(state)
     used, free = sizes.used(dataset), sizes.available(dataset)
     return used + free, used, free

@@ -41,7 +41,7 @@ def path_of(storage: Storage, name: str) -> str:
         raise Refused(f"unable to parse directory volume name '{name}'")
     if kind in FILE_KINDS:
         return f"{subfolder(storage, kind)}/{rest}"
-    return f"{subfolder(storage, 'images')}/{name}"
+    return f"{subfolder(storage, 'images')}/{'/'.join(name.split('/')[-2:])}"  # of a linked clone, its own
 
 
 def listing(name: str, storage: Storage, kinds: list[str]) -> list[Volume]:

@@ -1,10 +1,10 @@
 """bridge: the VLANs of ports, in JSON."""
 
 import json
-from typing import Any
 
 import model
 import network_live
+from hints import Any
 
 
 def main(argv: list[str]) -> int:

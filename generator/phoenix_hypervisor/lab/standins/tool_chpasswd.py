@@ -9,7 +9,8 @@ from tool_useradd import rewrite
 
 
 def main(argv: list[str]) -> int:
-    if argv:
+    hashed = argv in (["-e"], ["--encrypted"])
+    if argv and not hashed:
         model.not_simulated("chpasswd", argv)
     status = 0
     with model.change():
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> int:
                 print("Authentication token manipulation error", file=sys.stderr)
                 status = 1
             else:
-                _set(name, crypt_hash.of(word, "$6$"))
+                _set(name, word if hashed else crypt_hash.of(word, "$6$"))
     return status
 
 

@@ -3,10 +3,10 @@
 import ipaddress
 import json
 import sys
-from typing import Any
 
 import model
 import network_live
+from hints import Any
 
 
 def main(argv: list[str]) -> int:

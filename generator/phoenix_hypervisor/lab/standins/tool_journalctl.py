@@ -1,4 +1,4 @@
-"""journalctl: what systemd said about the units of containers; other units keep no journal in the lab."""
+"""journalctl: what was said about containers on a node, and in guests about units that really run."""
 
 import os
 import time
@@ -6,6 +6,7 @@ import time
 import guest_journal
 import guest_runtime
 import model
+import runtime
 
 PLAIN = (
     "--no-pager",
@@ -47,18 +48,19 @@ def main(argv: list[str]) -> int:
                 unit = value
         else:
             model.not_simulated("journalctl", argv)
-    if not unit.startswith("pve-container@") and guest_runtime.real():
+    inside = runtime.in_guest()
+    if not unit.startswith("pve-container@") and not inside and guest_runtime.real():
         os.execv("/usr/bin/journalctl", ["journalctl", *argv])  # noqa: S606 - this process becomes the real tool
     if not unit or form not in ("short", "cat"):
         model.not_simulated("journalctl", argv)
-    rows = guest_journal.read(unit if unit.endswith(".service") else unit + ".service")
+    rows = guest_journal.rows(unit if unit.endswith(".service") else unit + ".service")
     if not rows[after:] and not {"-q", "--quiet"} & set(argv):
         print("-- No entries --")
     host = model.read().get("hostname", "localhost")
     shown = rows[after:]
-    for when, text in shown[-count:] if count else shown:
+    for when, who, text in shown[-count:] if count else shown:
         stamp = time.strftime("%b %d %H:%M:%S", time.localtime(when))
-        print(text if form == "cat" else f"{stamp} {host} systemd[1]: {text}")
+        print(text if form == "cat" else f"{stamp} {host} {who}: {text}")
     if tell_cursor and shown:
         print(f"-- cursor: s={len(rows)}")
     return 0

@@ -41,11 +41,11 @@ def main(argv: list[str]) -> int:
         print("No devices were found")
         return 6
     wanted = [f"nvidia{minor}" for minor in range(len(cards))] + ["nvidiactl"]
-    if not {*wanted} <= {*nvidia_state.own(state).get("nodes", [])}:
+    if not nvidia_state.in_guest(state) and not {*wanted} <= {*nvidia_state.own(state).get("nodes", [])}:
         nvidia_state.make_nodes(wanted)  # its library asks nvidia-modprobe for what it opens
     if argv in (["-L"], ["--list-gpus"]):
         for minor, card in enumerate(cards):
-            print(f"GPU {minor}: {card['model']} (UUID: {nvidia_state.uuid(minor)})")
+            print(f"GPU {minor}: {card['model']} (UUID: {card.get('uuid') or nvidia_state.uuid(minor)})")
         return 0
     return _query(argv, state, cards, version)
 
@@ -56,6 +56,8 @@ def _query(argv: list[str], state: model.Model, cards: list[nvidia_state.Row], v
         model.not_simulated("nvidia-smi", argv)
     fields, form = options["--query-gpu"].split(","), options["--format"].split(",")
     if form[0] != "csv" or not {*form} <= {"csv", "noheader", "nounits"}:
+        model.not_simulated("nvidia-smi", argv)
+    if "persistence_mode" in fields and nvidia_state.in_guest(state):
         model.not_simulated("nvidia-smi", argv)
     for field in fields:
         if field not in FIELDS:
@@ -72,8 +74,8 @@ def _query(argv: list[str], state: model.Model, cards: list[nvidia_state.Row], v
             "gpu_bus_id": address,
             "name": card["model"],
             "gpu_name": card["model"],
-            "uuid": nvidia_state.uuid(minor),
-            "gpu_uuid": nvidia_state.uuid(minor),
+            "uuid": card.get("uuid") or nvidia_state.uuid(minor),
+            "gpu_uuid": card.get("uuid") or nvidia_state.uuid(minor),
             "driver_version": version,
             "count": str(len(cards)),
             "persistence_mode": "Enabled" if nvidia_state.persistent(state) else "Disabled",

@@ -1,9 +1,9 @@
 """smbclient: the lab's own shares, with the daemon's configuration and real permissions."""
 
 import sys
-from collections.abc import Callable
 
 import model
+from hints import Callable
 from samba_files import Commands
 from samba_session import Denied, Session, running
 

@@ -63,7 +63,8 @@ def _set(state: model.Model, name: str, password: str, add: bool) -> int:
 def _mark(state: model.Model, name: str, action: str) -> int:
     record = samba_accounts.users(state).get(name)
     if record is None:
-        _fail(f"Failed to find entry for user {name}.")
+        enabling = f"Failed to find user {name} in passdb backend."
+        _fail(enabling if action == "e" else f"Failed to find entry for user {name}.")
         return 1
     if action == "x":
         del samba_accounts.users(state)[name]

@@ -41,7 +41,8 @@ def main(argv: list[str]) -> int:
         return 1
     names = [units.full_name(name) for name in names]
     if verb in JOBS:
-        code = max(JOBS[verb](name) for name in names)
+        quietly = verb in ("enable", "disable") and bool({"-q", "--quiet"} & options.keys())
+        code = max(JOBS[verb](name, *([True] if quietly else [])) for name in names)
         follow = {"enable": unit_jobs.start, "disable": unit_jobs.stop, "mask": unit_jobs.stop}.get(verb)
         if code == 0 and "--now" in options and follow:
             code = max(follow(name) for name in names)

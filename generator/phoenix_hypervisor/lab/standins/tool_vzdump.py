@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Callable
 
 import backup_options
 import backup_run
@@ -10,6 +9,7 @@ import guest_conf
 import model
 from backup_options import FOR_VZDUMP, Refused
 from backup_tasks import Task
+from hints import Callable
 from storage_rules import Refused as StorageRefused
 
 USAGE = "vzdump {<vmid>} [OPTIONS]"

@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
             return 1
         rows += _signatures(device)
     if "J" in options or "json" in options:
-        print(_json(rows), end="\n" if rows else "")
+        print(_json(rows))
     elif rows:
         cells = [[row[key] or "" for key in rows[0]] for row in rows]
         print("\n".join(table([[key.upper() for key in rows[0]], *cells], [False] * 5, gap=" ")))
@@ -52,7 +52,7 @@ def _row(
 
 def _json(rows: list[dict[str, str | None]]) -> str:
     if not rows:
-        return ""
+        return '{\n   "signatures": [\n\n   ]\n}'
     texts = []
     for row in rows:
         lines = [f'         "{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in row.items()]

@@ -8,15 +8,13 @@ import re
 import sys
 
 import model
+import runtime
+import runtime_units
+import unit_programs
+import unit_words
 import units
 
-FAILED = """Job for {0} failed because the control process exited with error code.
-See "systemctl status {0}" and "journalctl -xeu {0}" for details."""
-
 ONESHOT = ("pve-guests.service", "zfs-import-cache.service", "zfs-mount.service", "zfs-share.service")
-
-SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
-"""Where systemd looks for a program that is named without its folder."""
 
 
 def say(text: str) -> None:
@@ -56,6 +54,8 @@ def start(name: str, verb: str = "start") -> int:
     with model.change() as state:
         # Fetching it under the lock makes systemd's copy of a new unit file.
         unit = dict(units.known(state, name) or {})
+    if runtime.in_guest() and "fault" not in unit and runtime_units.runs(name, unit):
+        return unit_programs.start(name, unit)
     if "fault" in unit:
         outcome = (1, "failed", "failed", 1)
     elif units.file_of(name) and "definition" in unit:
@@ -66,7 +66,7 @@ def start(name: str, verb: str = "start") -> int:
     result = "exit-code" if active == "failed" else "success"
     update(name, active=active, sub=sub, status=status, result=result)
     if code:
-        say(FAILED.format(name))
+        say(unit_programs.FAILED.format(name))
     return code
 
 
@@ -94,6 +94,11 @@ def _built_in(name: str) -> tuple[int, str, str, int]:
         sources = tool_chronyc.read()
         with model.change() as state:
             state["chrony"] = sources
+    if name == "docker.service":
+        import docker_daemon
+
+        if docker_daemon.starts():
+            return 1, "failed", "failed", 1
     if name == "pve-firewall.service":
         import firewall_daemon
 
@@ -106,16 +111,19 @@ def _built_in(name: str) -> tuple[int, str, str, int]:
 def _run(name: str, unit: units.Unit) -> tuple[int, str, str, int]:
     commands = unit["definition"].get("Service", {})
     oneshot = units.setting(unit, "Service", "Type", "simple") == "oneshot"
+    if name.endswith(".mount"):  # systemd makes the folder; in the lab nothing is mounted on it
+        os.makedirs(model.path(units.setting(unit, "Mount", "Where", "/")), exist_ok=True)
+        return 0, "active", "mounted", 0
     if not name.endswith(".service"):
         return 0, "active", "waiting" if name.endswith((".timer", ".path")) else "active", 0
     for line in commands.get("ExecStartPre", []):
-        status = _command(name, line)
+        status = command(name, line)
         if status:
             return 1, "failed", "failed", status
     for line in commands.get("ExecStart", []):
         if not oneshot:
             return _daemon(line)
-        status = _command(name, line)
+        status = command(name, line)
         if status:
             return 1, "failed", "failed", status
     if oneshot and units.setting(unit, "Service", "RemainAfterExit", "no").lower() not in (
@@ -135,13 +143,13 @@ def _daemon(line: str) -> tuple[int, str, str, int]:
         return 0, "failed", "failed", 1
     if os.path.basename(program) == "true":
         return 0, "inactive", "dead", 0
-    places = [program] if "/" in program else [f"{folder}/{program}" for folder in SEARCHED]
+    places = [program] if "/" in program else [f"{folder}/{program}" for folder in unit_words.SEARCHED]
     if not any(os.access(model.path(place), os.X_OK) or os.access(place, os.X_OK) for place in places):
         return 0, "failed", "failed", 203
     return 0, "active", "running", 0
 
 
-def _command(name: str, line: str) -> int:
+def command(name: str, line: str) -> int:
     """Run one command of a unit and return its status, 0 if the unit does not mind (`-` in front)."""
     import shlex
     import subprocess
@@ -175,6 +183,8 @@ def stop(name: str) -> int:
         import firewall_daemon
 
         firewall_daemon.unload()
+    if runtime.in_guest():
+        unit_programs.stop(name)
     update(name, active="inactive", sub="dead", result="success")
     return 0
 
@@ -197,6 +207,8 @@ def reload(name: str) -> int:
     if unit.get("active") != "active":
         say(f"{name} is not active, cannot reload.")
         return 1
+    if runtime.in_guest() and name in runtime_units.RELOADED and runtime_units.runs(name, unit):
+        return unit_programs.reload(name)
     if name == "smbd.service":
         import samba_daemon
 
@@ -211,8 +223,11 @@ def reload(name: str) -> int:
 
         firewall_daemon.load()
     for line in unit.get("definition", {}).get("Service", {}).get("ExecReload", []):
-        if "$MAINPID" not in line and _command(name, line):
-            say(FAILED.format(name))
+        if "$MAINPID" in line:
+            if runtime.in_guest():
+                unit_programs.signal(name, line)
+        elif command(name, line):
+            say(unit_programs.FAILED.format(name))
             return 1
     return 0
 
@@ -223,7 +238,7 @@ def reloadable(name: str, unit: units.Unit) -> bool:
     return bool(unit.get("definition", {}).get("Service", {}).get("ExecReload"))
 
 
-def enable(name: str) -> int:
+def enable(name: str, quiet: bool = False) -> int:
     unit = units.known(model.read(), name)
     if unit is None:
         say(f"Failed to enable unit: Unit file {name} does not exist.")
@@ -234,9 +249,9 @@ def enable(name: str) -> int:
     source = units.file_of(name)
     if source is None:
         if unit.get("enabled") not in ("enabled", "static"):
-            say(
-                f"Created symlink {units.FOLDER}/multi-user.target.wants/{name} → /lib/systemd/system/{name}."
-            )
+            if not quiet:
+                link = f"{units.FOLDER}/multi-user.target.wants/{name}"
+                say(f"Created symlink {link} → /lib/systemd/system/{name}.")
             update(name, enabled="enabled")
         return 0
     # systemd reads the file itself to enable it; only running units use the loaded copy.
@@ -245,7 +260,8 @@ def enable(name: str) -> int:
         if not os.path.lexists(model.path(link)):
             os.makedirs(os.path.dirname(model.path(link)), exist_ok=True)
             os.symlink(source, model.path(link))
-            say(f"Created symlink {link} → {source}.")
+            if not quiet:
+                say(f"Created symlink {link} → {source}.")
     if not links:
         say(
             "The unit files have no installation config (WantedBy=, RequiredBy=, Also=,\n"
@@ -255,13 +271,14 @@ def enable(name: str) -> int:
     return 0
 
 
-def disable(name: str) -> int:
+def disable(name: str, quiet: bool = False) -> int:
     unit = units.known(model.read(), name)
     if unit is None:
         say(f"Failed to disable unit: Unit file {name} does not exist.")
         return 1
     if units.file_of(name) is None and unit.get("enabled") == "enabled":
-        say(f'Removed "{units.FOLDER}/multi-user.target.wants/{name}".')
+        if not quiet:
+            say(f'Removed "{units.FOLDER}/multi-user.target.wants/{name}".')
         update(name, enabled="disabled")
     for folder in (
         sorted(os.listdir(model.path(units.FOLDER))) if os.path.isdir(model.path(units.FOLDER)) else []
@@ -269,7 +286,8 @@ def disable(name: str) -> int:
         link = f"{units.FOLDER}/{folder}/{name}"
         if folder.endswith((".wants", ".requires")) and os.path.islink(model.path(link)):
             os.unlink(model.path(link))
-            say(f'Removed "{link}".')
+            if not quiet:
+                say(f'Removed "{link}".')
     return 0
 
 

@@ -3,11 +3,13 @@
 import sys
 
 import model
+import runtime
+import unit_programs
 import units
 
 _SERVICE_FIRST = (
     "Type", "Restart", "MainPID", "Result", "NRestarts", "ExecMainPID", "ExecMainCode", "ExecMainStatus",
-    "MemoryMax",
+    "ExecStart", "MemoryMax",
 )  # fmt: skip
 _UNIT = (
     "Id", "Names", "Description", "LoadState", "ActiveState", "SubState", "FragmentPath", "DropInPaths",
@@ -16,6 +18,8 @@ _UNIT = (
 
 
 def view(verb: str, names: list[str], options: dict[str, list[str]]) -> int:
+    if runtime.in_guest():
+        unit_programs.settle(names)
     state = model.read()
     if verb == "is-enabled":
         return _is_enabled(state, names, options)
@@ -66,7 +70,23 @@ def _status(state: model.Model, name: str) -> int:
     print(f"{sign} {name} - {facts['Description']}")
     print(f"     Loaded: {facts['LoadState']} ({where}; {facts['UnitFileState']}; preset: enabled)")
     print(f"     Active: {facts['ActiveState']}{result or ' (' + facts['SubState'] + ')'}")
+    if runtime.in_guest():
+        _last_words(state, name)
     return 0 if facts["ActiveState"] == "active" else 3
+
+
+def _last_words(state: model.Model, name: str) -> None:
+    """Print the end of a unit's journal, as `status` does."""
+    import time
+
+    import guest_journal
+
+    rows = guest_journal.rows(name)[-10:]
+    if rows:
+        print()
+    for when, who, text in rows:
+        stamp = time.strftime("%b %d %H:%M:%S", time.localtime(when))
+        print(f"{stamp} {state.get('hostname', 'localhost')} {who}: {text}")
 
 
 def _cat(name: str) -> int:
@@ -103,6 +123,20 @@ def properties(state: model.Model, name: str) -> dict[str, str]:
     return facts
 
 
+def _command(name: str, unit: units.Unit) -> str:
+    """Return the first command of a unit as `systemctl show` prints it, which is not at all without one."""
+    import unit_words
+
+    lines = unit.get("definition", {}).get("Service", {}).get("ExecStart", [])
+    if not lines:
+        return ""
+    bare = lines[0].lstrip(unit_words.PREFIXES)
+    words = unit_words.split(unit_words.specifiers(bare, name))
+    ignored = "yes" if "-" in lines[0][: len(lines[0]) - len(bare)] else "no"
+    times = "start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0"
+    return f"{{ path={words[0]} ; argv[]={' '.join(words)} ; ignore_errors={ignored} ; {times} }}"
+
+
 def _loaded(facts: dict[str, str], name: str, unit: units.Unit) -> None:
     import unit_jobs
 
@@ -119,12 +153,16 @@ def _loaded(facts: dict[str, str], name: str, unit: units.Unit) -> None:
             unit, "Service", "Type", "notify" if not units.file_of(name) else "simple"
         )
         facts["Restart"] = units.setting(unit, "Service", "Restart", "no")
+        facts["NRestarts"] = str(unit.get("restarts", 0))
+        facts["ExecStart"] = _command(name, unit)
         facts["MemoryMax"] = units.setting(unit, "Service", "MemoryMax", "infinity")
         running = unit.get("sub") == "running"
         facts["MainPID"] = facts["ExecMainPID"] = str(1000 + sum(map(ord, name)) % 30000) if running else "0"
 
 
 def show(names: list[str], options: dict[str, list[str]]) -> int:
+    if runtime.in_guest():
+        unit_programs.settle(names)
     state = model.read()
     asked = options.get("-p", []) + options.get("--property", [])
     wanted = {key for value in asked for key in value.split(",")}
@@ -132,7 +170,7 @@ def show(names: list[str], options: dict[str, list[str]]) -> int:
         if number:
             print()
         for key, value in properties(state, name).items():
-            if not asked or key in wanted:
+            if (not asked or key in wanted) and (value or key != "ExecStart"):
                 print(value if "--value" in options else f"{key}={value}")
     return 0
 

@@ -5,9 +5,9 @@ A unit of the model is `{"load", "active", "sub", "enabled"}` (all optional) and
 """
 
 import os
-from typing import Any
 
 import model
+from hints import Any
 
 FOLDER = "/etc/systemd/system"
 SUFFIXES = (

@@ -149,6 +149,10 @@ def _set(state: model.Model, name: str, words: list[str]) -> None:
             _check_size(state, name, prop, value)
     except RefusedError as error:
         raise RefusedError(prefix + error.text, status=255) from None
+    pool = model.section(state, "pools")[zfs_datasets.pool_of(name)]
+    special = any(vdev["class"] == "special" for vdev in pool["vdevs"])
+    if props.get("special_small_blocks", "0") != "0" and not special:
+        complain(["special_small_blocks: property requires a special device in the pool"])  # it is set
     with_mount = {"mountpoint", "canmount"} & set(props)
     if with_mount and kind == "filesystem":
         _remounted(state, name, props)
@@ -192,11 +196,8 @@ def _remounted(state: model.Model, name: str, props: dict[str, str]) -> None:
     names = _affected(state, name) if "mountpoint" in props else [name]
     unplaced = [other for other in names if not zfs_mounts.target(state, other)]
     if props.get("canmount") in ("on", "noauto") and "mountpoint" not in props:
-        # only "off" unmounts; turning it on mounts what is not mounted
+        # only "off" has an effect on what is mounted
         zfs_datasets.row_of(state, name)["props"].update(props)
-        mounted = zfs_datasets.row_of(state, name).get("mounted")
-        if props["canmount"] == "on" and zfs_mounts.target(state, name) and not mounted:
-            mount_new(state, name, "property may be set but unable to remount filesystem")
         return
     changing = zfs_mounts.Remount(state, names)
     zfs_datasets.row_of(state, name)["props"].update(props)
@@ -232,7 +233,9 @@ def _inheritable(word: str) -> str:
     if not spec.inherits and prop in ("quota", "reservation", "refquota", "refreservation", "volsize"):
         verb = "set" if prop == "volsize" else "clear"
         raise RefusedError(
-            f"'{prop}' property cannot be inherited\nuse 'zfs set {prop}=none' to {verb}", status=1
+            f"'{prop}' property cannot be inherited\nuse 'zfs set {prop}=none' to {verb}\n"
+            f"use 'zfs inherit -S {prop}' to revert to received value",
+            status=1,
         )
     return prop
 

@@ -6,10 +6,11 @@ Section "datasets": name → {type, guid, createtxg, objsetid, created, props (s
 
 import os
 import time
-from typing import Any
 
 import model
 import zfs_props
+import zfs_real
+from hints import Any
 from zfs_options import RefusedError
 
 Row = dict[str, Any]
@@ -17,6 +18,8 @@ _RESERVED = ("mirror", "raidz", "draid", "spare")
 
 
 def every(state: model.Model) -> dict[str, Row]:
+    if zfs_real.there():
+        return zfs_real.datasets(state)
     return model.section(state, "datasets")
 
 

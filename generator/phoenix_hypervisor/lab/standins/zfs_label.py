@@ -4,9 +4,10 @@ Places, sizes and the uberblocks' magic are those of ZFS, so that blkid, wipefs 
 pools by looking at disks. The configuration is JSON where ZFS has an nvlist.
 """
 
-import json
 import os
-from typing import Any
+
+import quick_json
+from hints import Any
 
 LABEL = 256 << 10  # four on each device: two at the start, two at the end
 UBERBLOCK = (0x00BAB10C).to_bytes(8, "little")
@@ -31,7 +32,7 @@ def read_config(handle: int, start: int, size: int) -> dict[str, Any] | None:
     for at in label_starts(size):
         raw = os.pread(handle, _CONFIG_SIZE, start + at + _CONFIG_AT).split(b"\0", 1)[0]
         if raw[:1] == b"{":
-            config: dict[str, Any] = json.loads(raw)
+            config: dict[str, Any] = quick_json.loads(raw.decode())
             return config
     return None
 
@@ -43,7 +44,7 @@ def read(file: str, start: int, size: int) -> dict[str, Any] | None:
 
 def write(file: str, start: int, size: int, config: dict[str, Any]) -> None:
     """Write all four labels."""
-    raw = json.dumps(config, sort_keys=True).encode()
+    raw = quick_json.dumps(config).encode()
     txg = int(config.get("txg", 4))
     block = UBERBLOCK + (5000).to_bytes(8, "little") + txg.to_bytes(8, "little")
     with open(file, "r+b") as disk:

@@ -4,7 +4,6 @@ What a mountpoint held before lies aside as well (ZFS mounts over it) and comes 
 """
 
 import os
-from contextlib import suppress
 
 import model
 import zfs_datasets
@@ -121,6 +120,8 @@ def unmount(state: model.Model, name: str) -> None:
 def forget_directory(where: str) -> None:
     """Remove a mountpoint that ZFS had made itself, if it is empty; never an error."""
     if where:
+        from contextlib import suppress
+
         with suppress(OSError):
             os.rmdir(model.path(where))
 

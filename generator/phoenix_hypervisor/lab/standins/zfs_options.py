@@ -1,9 +1,9 @@
 """Command lines as GNU getopt reads them, and the one exception a refusing tool ends with."""
 
 import signal
-from collections.abc import Iterable
 
 import model
+from hints import Iterable
 
 
 class RefusedError(Exception):

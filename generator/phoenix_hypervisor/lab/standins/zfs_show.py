@@ -1,7 +1,6 @@
 """`zfs list` and `zfs get`."""
 
 import sys
-from collections.abc import Callable
 
 import model
 import zfs_datasets
@@ -10,6 +9,7 @@ import zfs_options
 import zfs_props
 import zfs_space
 import zfs_usage
+from hints import Callable
 from zfs_options import Options, RefusedError
 
 _TYPES = {"filesystem": "f", "fs": "f", "volume": "v", "vol": "v", "snapshot": "s", "snap": "s", "all": "fvs"}

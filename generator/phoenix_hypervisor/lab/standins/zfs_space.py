@@ -2,11 +2,11 @@
 
 import os
 import stat
-from typing import Any
 
 import model
 import zfs_datasets
 import zfs_mounts
+from hints import Any
 
 BASE = 98304  # an empty file system
 _VOLUME_BASE = 57344

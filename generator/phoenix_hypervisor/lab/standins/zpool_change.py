@@ -1,13 +1,13 @@
 """`zpool set`, `offline`, `online`, `scrub`, `trim`, `wait`, `sync`, `clear`, `history`."""
 
 import time
-from typing import Any
 
 import model
 import zfs_options
 import zpool_props
 import zpool_show
 import zpool_vdevs
+from hints import Any
 from zfs_options import RefusedError
 from zfs_show import complain
 
@@ -31,7 +31,11 @@ def assign(argv: list[str]) -> int:
     options = zfs_options.parse("zpool", ["set", *argv], "")
     if len(options.rest) < 3:
         missing = ("property=value argument", "pool name")[len(options.rest) - 1]
-        raise RefusedError(f"missing {missing}\nusage:\n\tset <property=value> <pool>", status=2)
+        raise RefusedError(
+            f"missing {missing}\nusage:\n\tset <property=value> <pool>"
+            f"\n\tset <vdev_property=value> <pool> <vdev>\n\n{zpool_props.supported()}",
+            status=2,
+        )
     word, name = options.rest[1:3]
     prop, equals, value = word.partition("=")
     if not equals:
@@ -39,7 +43,9 @@ def assign(argv: list[str]) -> int:
     if len(options.rest) > 3 or prop.startswith("feature@") or ":" in prop:
         model.not_simulated("zpool", ["set", *argv])
     with model.change() as state:
-        row = pool(state, name)
+        row = model.section(state, "pools").get(name)
+        if row is None:
+            raise RefusedError(f"cannot open '{name}': is not a pool", status=22)
         prefix = f"cannot set property for '{name}': "
         known = zpool_props.known(prop)
         if not known:

@@ -2,7 +2,6 @@
 
 import os
 import time
-from typing import Any
 
 import disks
 import model
@@ -13,6 +12,7 @@ import zfs_options
 import zfs_props
 import zpool_props
 import zpool_vdevs
+from hints import Any
 from zfs_options import Options, RefusedError
 
 _USAGE = (

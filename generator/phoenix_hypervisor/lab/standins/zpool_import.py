@@ -5,7 +5,6 @@ section "exported" and in a folder named after the pool's guid.
 """
 
 import os
-from typing import Any
 
 import disks
 import model
@@ -18,6 +17,7 @@ import zfs_options
 import zpool_change
 import zpool_status
 import zpool_vdevs
+from hints import Any
 from zfs_options import Options, RefusedError
 from zfs_show import complain
 

@@ -102,7 +102,6 @@ FEATURES = [
 _GET_USAGE = (
     "usage:\n\tget [-Hp] [-j [--json-int, --json-pool-key-guid]] ...\n"
     '\t    [-o "all" | field[,...]] <"all" | property[,...]> <pool> ...\n\n'
-    "the following properties are supported:\n"
 )
 
 
@@ -160,6 +159,11 @@ def _ashift(value: str) -> str:
 
 def get_usage() -> str:
     """Return what follows a complaint about an unknown property."""
+    return _GET_USAGE + supported()
+
+
+def supported() -> str:
+    """Return the list of properties with which such complaints end."""
 
     def line(name: str, edit: str, values: str) -> str:
         return f"\t{name:<19}  {edit:>4}   {values}"
@@ -170,4 +174,4 @@ def get_usage() -> str:
         rows += [line(name, "YES" if editable else "NO", TABLE[name].values) for name in names]
     rows.append(line("feature@...", "YES", "disabled | enabled | active"))
     tail = "\nThe feature@ properties must be appended with a feature name.\nSee zpool-features(7)."
-    return "\n".join([_GET_USAGE, *rows, tail])
+    return "\n".join(["the following properties are supported:\n", *rows, tail])

@@ -1,13 +1,12 @@
 """`zpool list` and `zpool get`."""
 
-from typing import Any
-
 import model
 import zfs_options
 import zfs_sizes
 import zfs_space
 import zpool_props
 import zpool_vdevs
+from hints import Any
 from zfs_options import Options, RefusedError
 from zfs_show import complain, print_fields, table
 
@@ -42,7 +41,10 @@ class View:
         spec = zpool_props.TABLE[prop]
         if spec.editable and spec.form != "fixed":
             own = row["props"].get(prop)
-            return (spec.default, "default") if own in (None, "") else (str(own), "local")
+            if prop == "comment" and own is not None:
+                return str(own), "local"  # one that was taken away is empty, not `-`
+            # what is set to the default is told as the default
+            return (spec.default, "default") if own in (None, "", spec.default) else (str(own), "local")
         return _shown(spec, self._raw(row, prop), exact), "-"
 
     def _raw(self, row: dict[str, Any], prop: str) -> str:

@@ -1,11 +1,10 @@
 """`zpool status`, and the tree of devices that `zpool import` shows too."""
 
-from typing import Any
-
 import model
 import zfs_options
 import zpool_show
 import zpool_vdevs
+from hints import Any
 from zfs_options import Options
 from zfs_show import complain
 

@@ -5,13 +5,12 @@ size (raw), children: [{path, kname, part (0: the device as a whole), guid, offl
 itself as its only child.
 """
 
-from typing import Any
-
 import disks
 import model
 import zfs_datasets
 import zfs_label
 import zfs_space
+from hints import Any
 from zfs_options import RefusedError
 
 Leaf = dict[str, Any]

@@ -4,7 +4,7 @@ set -eu
 
 vmid=901
 called='lxc:901 template-gpu'
-origin='from 900 8fe68c3a5ad1396a'
+origin='from 900 e2e25a14e9a369c1'
 note=/var/lib/phoenix/made/lxc/901
 conf=/etc/pve/lxc/$vmid.conf
 

@@ -95,7 +95,7 @@ volume() {
     printf '%s' "$there"
 }
 
-set -- --memory 2048 --swap 512 --features fuse=1,keyctl=1,nesting=1 --cores 2 --onboot 0 --description 'Layer: for guests that run Docker' --tags phoenix
+set -- --memory 2048 --swap 512 --features keyctl=1,nesting=1 --cores 2 --onboot 0 --description 'Layer: for guests that run Docker' --tags phoenix
 key=$(slot net name=eth0)
 taken="$taken$key "
 set -- "$@" "--$key" name=eth0,bridge=vmbr0,gw=10.0.0.1,hwaddr=52:54:00:AA:BB:CE,ip=10.0.0.202/24

@@ -4,7 +4,7 @@ set -eu
 
 vmid=950
 called='lxc:950 vllm-chat'
-origin='from 920 e62983f5ac11ff0f'
+origin='from 920 0c3683437eaeef26'
 note=/var/lib/phoenix/made/lxc/950
 conf=/etc/pve/lxc/$vmid.conf
 

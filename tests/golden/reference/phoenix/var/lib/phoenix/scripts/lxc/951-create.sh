@@ -4,7 +4,7 @@ set -eu
 
 vmid=951
 called='lxc:951 vllm-embed'
-origin='from 920 e62983f5ac11ff0f'
+origin='from 920 0c3683437eaeef26'
 note=/var/lib/phoenix/made/lxc/951
 conf=/etc/pve/lxc/$vmid.conf
 

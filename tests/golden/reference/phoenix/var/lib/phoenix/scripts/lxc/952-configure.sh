@@ -95,7 +95,7 @@ volume() {
     printf '%s' "$there"
 }
 
-set -- --memory 2048 --swap 512 --features fuse=1,keyctl=1,nesting=1 --startup 3,down=5,up=5 --cores 2 --onboot 1 --description Qdrant --tags phoenix
+set -- --memory 2048 --swap 512 --features keyctl=1,nesting=1 --startup 3,down=5,up=5 --cores 2 --onboot 1 --description Qdrant --tags phoenix
 key=$(slot net name=eth0)
 taken="$taken$key "
 set -- "$@" "--$key" name=eth0,bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr=52:54:00:67:89:B2,ip=10.0.0.152/24

@@ -4,7 +4,7 @@ set -eu
 
 vmid=952
 called='lxc:952 qdrant'
-origin='from 902 062d085cf79df59d'
+origin='from 902 2854c42e1b5d42f3'
 note=/var/lib/phoenix/made/lxc/952
 conf=/etc/pve/lxc/$vmid.conf
 

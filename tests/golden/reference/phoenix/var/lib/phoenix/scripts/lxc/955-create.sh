@@ -4,7 +4,7 @@ set -eu
 
 vmid=955
 called='lxc:955 ollama'
-origin='from 901 d03cdf4e202c6b7b'
+origin='from 901 1241ef770903c145'
 note=/var/lib/phoenix/made/lxc/955
 conf=/etc/pve/lxc/$vmid.conf
 

@@ -4,7 +4,7 @@ set -eu
 
 vmid=900
 mode=snapshot
-own=e123fcf0e0b4ba2ae555a56d772ddc5e4b327effa4177c1fa465a909b89b9848
+own=637c7bc741c2952bdbf2d2b2d95cc30a544e2b62401f2c999a5311f1c600d1a5
 parent=''
 origin=/var/lib/phoenix/made/lxc/900
 note=/var/lib/phoenix/made/lxc_layer/900

@@ -4,8 +4,8 @@ set -eu
 
 vmid=901
 mode=snapshot
-own=aa326f6293fa14e60e20e0f7500c31ca214ef8a20592c753dd846b450eb768ec
-parent=8fe68c3a5ad1396a
+own=932f50e1c3d2b5a513d01a86458e8a7eb3630bb94255eff5795549e5474e6f46
+parent=e2e25a14e9a369c1
 origin=/var/lib/phoenix/made/lxc/901
 note=/var/lib/phoenix/made/lxc_layer/901
 conf=/etc/pve/lxc/$vmid.conf

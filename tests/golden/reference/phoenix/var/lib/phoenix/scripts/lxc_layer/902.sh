@@ -4,8 +4,8 @@ set -eu
 
 vmid=902
 mode=snapshot
-own=246f51c6607984cd432d716ee00c9e46d54a8904e9d5b433f4772cdeacee4108
-parent=8fe68c3a5ad1396a
+own=819a3c048dba3c807c0a9fd17cf8810d17b1fa46f19952837709444af82f9212
+parent=e2e25a14e9a369c1
 origin=/var/lib/phoenix/made/lxc/902
 note=/var/lib/phoenix/made/lxc_layer/902
 conf=/etc/pve/lxc/$vmid.conf

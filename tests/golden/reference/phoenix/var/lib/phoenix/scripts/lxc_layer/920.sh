@@ -4,8 +4,8 @@ set -eu
 
 vmid=920
 mode=snapshot
-own=f981fc96110d144d789610e0fc4d112ade1a3da7a07611e8bf5db76124149d7f
-parent=d03cdf4e202c6b7b
+own=c80f433550db878188f9fd86ee40b2be5ab4d1e2d4f572d8e4e39b76773d36cb
+parent=1241ef770903c145
 origin=/var/lib/phoenix/made/lxc/920
 note=/var/lib/phoenix/made/lxc_layer/920
 conf=/etc/pve/lxc/$vmid.conf

@@ -2,7 +2,7 @@
 # nvidia_driver. Builds the modules with DKMS for each kernel that has headers. What is in use is not touched.
 set -eu
 
-runfile=/var/cache/phoenix/NVIDIA-Linux-x86_64-580.76.05.run
+runfile=/var/cache/phoenix/downloads/219be636b60931b021b2e8c1e0eff887363c731f8a940caa87bcc054d05d97fd
 version=580.76.05
 name=580.76.05-open
 sort=open
@@ -28,7 +28,7 @@ refuse() {
 new=
 if [ ! -e "$source/dkms.conf" ]; then
     new=yes
-    unpacked=$(dirname "$runfile")/unpacked
+    unpacked=/var/cache/phoenix/unpacked
     emptied "$unpacked"
     trap 'emptied "$unpacked"' EXIT
     sh "$runfile" --extract-only --target "$unpacked" >/dev/null || refuse "the runfile cannot be unpacked"

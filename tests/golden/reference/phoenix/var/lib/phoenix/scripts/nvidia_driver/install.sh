@@ -2,7 +2,7 @@
 # nvidia_driver. Puts what was built in its place: programs and libraries, and the modules of each kernel.
 set -eu
 
-runfile=/var/cache/phoenix/NVIDIA-Linux-x86_64-580.76.05.run
+runfile=/var/cache/phoenix/downloads/219be636b60931b021b2e8c1e0eff887363c731f8a940caa87bcc054d05d97fd
 version=580.76.05
 name=580.76.05-open
 note=/var/lib/phoenix/made/nvidia_driver/driver
@@ -32,7 +32,4 @@ dkms status -m nvidia | sed 's|^nvidia/\([^,:]*\)[,:].*|\1|' | sort -u | while r
     [ "$other" != "$name" ] || continue
     dkms remove "nvidia/$other" --all
     [ ! -d "/usr/src/nvidia-$other" ] || find "/usr/src/nvidia-$other" -depth -delete
-done
-for old in "$(dirname "$runfile")"/NVIDIA-Linux-*.run; do
-    [ "$old" = "$runfile" ] || rm -f "$old"
 done

@@ -59,6 +59,6 @@ for name in $(of held); do
 done
 # shellcheck disable=SC2046  # words
 gone $(of held) $(of package)
-rm -f /etc/modprobe.d/zz-phoenix-nvidia.conf /var/cache/phoenix/NVIDIA-Linux-*.run
+rm -f /etc/modprobe.d/zz-phoenix-nvidia.conf
 update-initramfs -u -k all
 rm -f "$note"

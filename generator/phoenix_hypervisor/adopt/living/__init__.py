@@ -1,0 +1,1 @@
+"""Adoption: what is on a living node, said in the files of a site."""

@@ -1,0 +1,1 @@
+"""What runs in Docker as a project of Compose: how it is written, started, removed and looked at."""

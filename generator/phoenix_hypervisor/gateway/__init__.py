@@ -1,0 +1,1 @@
+"""The gateway in front of all services: where its routes come from, and what nginx is told of them."""

@@ -1,1 +1,0 @@
-export LANG=en_US.UTF-8

@@ -1,0 +1,82 @@
+"""One machine for all tests: booted once, converged once, and back at one of these states for each test."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.vm.site import ADDRESS, NODE, STORAGE, Result, VmSite
+
+from phoenix_hypervisor.errors import PhoenixError
+from phoenix_hypervisor.lab.vm import image
+
+CONVERGED = "converged"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.vm)
+
+
+def _install_what_is_missing() -> None:
+    """Install what the machine needs here, where that can be done; none of it starts anything."""
+    missing = image.missing()
+    if not missing or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+        argv = ["apt-get", "-qq", "-o", "Acquire::Retries=3", *words]
+        ended = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise PhoenixError(f"apt-get {' '.join(words)}: {(ended.stderr or ended.stdout).strip()}")
+
+
+@pytest.fixture(scope="session")
+def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmSite]:
+    site = VmSite(tmp_path_factory.mktemp("vm"))
+    site.make()
+    try:
+        _install_what_is_missing()
+        site.node.up(NODE, site.disks, f"{ADDRESS}/24")
+    except PhoenixError as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the virtual machine must run here: {reason}", pytrace=False)
+        pytest.skip(f"no virtual machine here: {reason}")
+    try:
+        yield site
+    finally:
+        site.node.down()
+
+
+@pytest.fixture(scope="session")
+def first_apply(_machine: VmSite) -> Result:
+    """How the apply ended that brought the blank machine to what is declared; kept as a snapshot."""
+    applied = _machine.apply()
+    if applied.status == 0:
+        _machine.node.save(CONVERGED)
+    return applied
+
+
+@pytest.fixture
+def blank(_machine: VmSite, first_apply: Result) -> VmSite:
+    """A machine that has booted for the first time, with blank disks."""
+    return _back(_machine)
+
+
+@pytest.fixture
+def converged(_machine: VmSite, first_apply: Result) -> VmSite:
+    """A machine that is as declared."""
+    assert first_apply.status == 0, first_apply
+    return _back(_machine, CONVERGED)
+
+
+def _back(site: VmSite, *snapshot: str) -> VmSite:
+    site.declare(STORAGE)
+    site.faults.clear()
+    if not site.node.machine.running:
+        site.node.up(NODE, site.disks)
+    site.node.reset(*snapshot)
+    return site

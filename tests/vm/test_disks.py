@@ -1,0 +1,62 @@
+"""Disks that hold anything are refused, and stay as they are byte for byte."""
+
+from tests.vm.site import VmSite
+
+POOLS = """\
+zfs_pool:
+  files: { vdevs: [{ type: stripe, disks: [nvme-LAB_D] }] }
+  parts: { vdevs: [{ type: stripe, disks: [nvme-LAB_E] }] }
+  other: { vdevs: [{ type: mirror, disks: [nvme-LAB_A, nvme-LAB_F] }] }
+"""
+FILLED = """\
+udevadm settle
+mke2fs -q -t ext4 /dev/disk/by-id/nvme-LAB_D
+echo 'label: gpt
+size=32M' | sfdisk -q /dev/disk/by-id/nvme-LAB_E
+zpool create -m none foreign /dev/disk/by-id/nvme-LAB_F
+zpool export foreign
+udevadm settle
+"""
+SUMS = """\
+sync
+echo 3 >/proc/sys/vm/drop_caches
+for disk in D E F; do sha256sum <"/dev/disk/by-id/nvme-LAB_$disk"; done
+"""
+
+
+def test_a_file_system_a_partition_table_and_a_foreign_pool_are_refused(blank: VmSite) -> None:
+    blank.declare(POOLS)
+    blank.on_node(FILLED)
+    before = blank.on_node(SUMS)
+    assert len(set(before.splitlines())) == 3
+
+    planned = blank.run("plan")
+    applied = blank.apply("--host", "phoenix")
+
+    assert planned.status == 1, planned
+    for disk, holds in (("D", "ext4"), ("E", "gpt"), ("F", "gpt")):
+        (line,) = [
+            line for line in planned.out.splitlines() if f"nvme-LAB_{disk}" in line and "blank" in line
+        ]
+        assert holds in line
+    assert applied.status == 1
+    assert [step for step in applied.steps if "zpool" in step] == []
+    assert blank.on_node(SUMS) == before
+    assert blank.on_node("zpool list -Ho name; wipefs -n /dev/disk/by-id/nvme-LAB_A") == ""
+
+
+def test_the_script_by_which_a_pool_is_made_refuses_by_itself(blank: VmSite) -> None:
+    """A disk may be filled between the look and the step."""
+    blank.declare(POOLS)
+    blank.faults.set("change-before", 1, FILLED)
+
+    applied = blank.apply()
+
+    assert applied.status == 1
+    pools = [
+        step for step in applied.document["steps"] if ":" in step["resource"] and "zpool" in step["title"]
+    ]
+    assert {step["resource"].rpartition(":")[2] for step in pools} == {"files", "parts", "other"}
+    for disk in "DEF":
+        assert f"nvme-LAB_{disk} is not blank" in applied.out
+    assert blank.on_node("zpool list -Ho name") == ""
