@@ -10,6 +10,7 @@ FIRST: Mapping[str, Any] = {
     "routes": {"/one/": {"url": "http://127.0.0.1:80", "check": "/healthz"}},
     "tokens": {"editor": Secret("sample/first-token")},
     "tls": {"self_signed_days": 90},
+    "probe_seconds": 4,
 }
 SECOND: Mapping[str, Any] = {
     "server_names": ["one.example.org", "two.example.org"],
@@ -25,4 +26,5 @@ SECOND: Mapping[str, Any] = {
     "rate_limit": {"per_second": 100},
     "status": {"port": 8082, "clients": ["10.0.0.0/24"]},
     "log": "/var/log/nginx/other.log",
+    "probe_seconds": 4,
 }

@@ -179,6 +179,7 @@ class ComposeApp(Composed):
                 "volumes": {"data": {}},
                 "env": {"NAME": "first", "KEY": Secret("sample/first")},
                 "serves": {8080: {"role": "web", "health": "/health", "prefix": "/sample/"}},
+                "ready_seconds": 6,
             },
             {
                 "services": {
@@ -190,6 +191,7 @@ class ComposeApp(Composed):
                 "env": {"NAME": "second", "KEY": Secret("sample/second")},
                 "uses": [{"guest": "app", "port": 8080}],
                 "serves": {8080: {"role": "web", "health": "/health", "prefix": "/sample/"}},
+                "ready_seconds": 6,
             },
             around_docker(GUEST),
             inside=GUEST,

@@ -241,7 +241,12 @@ class Ollama(Kind):
         guest = "122-ollama"
         yield Samples(
             "",
-            {"version": "0.12.6", "sha256": RELEASED["0.12.6"], "models": ["llama3.2:1b"]},
+            {
+                "version": "0.12.6",
+                "sha256": RELEASED["0.12.6"],
+                "models": ["llama3.2:1b"],
+                "ready_seconds": 6,
+            },
             {
                 "version": "0.12.11",
                 "sha256": RELEASED["0.12.11"],
@@ -250,6 +255,7 @@ class Ollama(Kind):
                 "folder": "/srv/ollama",
                 "models": ["llama3.2:1b", "qwen2.5:0.5b"],
                 "settings": {"OLLAMA_KEEP_ALIVE": "10m"},
+                "ready_seconds": 6,
             },
             around_a_guest(guest),
             inside=guest,

@@ -190,6 +190,7 @@ class Qdrant(Composed):
             "storage": "/qdrant/storage",
             "api_key": Secret("sample/first"),
             "collections": {"notes": {"dimension": 768}},
+            "ready_seconds": 6,
         }
         second: dict[str, Any] = {
             "image": f"qdrant/qdrant:v1.15.5@{newer}",
@@ -199,6 +200,7 @@ class Qdrant(Composed):
             "grpc_port": 16334,
             "collections": {"notes": {"dimension": 768}, "code": {"dimension": 384, "distance": "Dot"}},
             "settings": {"QDRANT__LOG_LEVEL": "WARN"},
+            "ready_seconds": 6,
         }
         refused = ({"collections": {"notes": {"dimension": 1024}}},)
         mounts = {"/qdrant": {"storage": "tank-disks", "size": "1G"}}

@@ -271,7 +271,7 @@ class VllmServer(Kind):
         guest = "121-vllm"
         python = {"content": '#!/bin/sh\nexec lab-program python "$@"\n', "mode": "0755"}
         files = {f"/opt/{name}/bin/python": python for name in ("vllm", "other")}
-        first = {"model": "Qwen/Qwen2.5-7B-Instruct-AWQ", "ready_seconds": 30}
+        first = {"model": "Qwen/Qwen2.5-7B-Instruct-AWQ", "ready_seconds": 6}
         yield Samples(
             "chat",
             {
