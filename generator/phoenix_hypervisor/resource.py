@@ -233,6 +233,8 @@ class Samples(NamedTuple):
     inside: str = ""
     """Of scope `host`: the guest in which it is tried, by its file's name among `around`'s `guests`
     (`120-server`); empty: on the node."""
+    alone: frozenset[str] = frozenset()
+    """Fields whose difference can be told only where nothing else differs."""
 
     @property
     def guest(self) -> str:

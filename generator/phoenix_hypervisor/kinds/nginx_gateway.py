@@ -336,7 +336,7 @@ class NginxGateway(Kind):
 
     @classmethod
     def samples(cls) -> Iterable[Samples]:
-        guest = "120-sample"
+        guest = "129-gateway"
         around: Mapping[str, Any] = around_a_guest(guest, {"apt_package": {"nginx": {}}})
         yield Samples(cls.kind, samples.FIRST, samples.SECOND, around, inside=guest)
 

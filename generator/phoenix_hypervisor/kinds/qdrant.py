@@ -204,7 +204,8 @@ class Qdrant(Composed):
         }
         refused = ({"collections": {"notes": {"dimension": 1024}}},)
         mounts = {"/qdrant": {"storage": "tank-disks", "size": "1G"}}
-        yield Samples("", first, second, around_docker(GUEST, mounts=mounts), refused, inside=GUEST)
+        around = around_docker(GUEST, mounts=mounts)
+        yield Samples("", first, second, around, refused, GUEST, frozenset({"collections"}))
 
 
 GUEST = "126-qdrant"
