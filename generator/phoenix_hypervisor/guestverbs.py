@@ -4,7 +4,9 @@ A kind that is a guest (`Kind.inhabited`) names its own as `Kind.verbs`. What a 
 refusals, as in a plan; whether it may (lock, place, other guests) is the same for all kinds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from .resource import Kind, Refusal, Step
@@ -133,3 +135,24 @@ class GuestVerbs(Protocol):
 
 PLACE = "-- cursor: "
 """What journalctl(1) writes before the place to go on from."""
+SNAPSHOT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,39}", re.ASCII)
+"""`pve-configid` of PVE::JSONSchema, at most 40 characters."""
+OURS = "phoenix"
+"""What names of snapshots begin with that we take and remove ourselves."""
+
+
+def misnamed(sight: Sight, name: str) -> Iterator[str]:
+    """Yield why a snapshot cannot be called that, before Proxmox says so in five words."""
+    if not SNAPSHOT_NAME.fullmatch(name) or name == "current":
+        yield f"`{name}` is no snapshot's name: a letter, then letters, digits, `_` and `-`; 2 to 40 in all"
+    if name.startswith(OURS):
+        yield f"names that begin with `{OURS}` are for our own snapshots: take another one than `{name}`"
+    if name in {snapshot.name for snapshot in sight.snapshots}:
+        yield f"there is a snapshot `{name}` already: take another name"
+
+
+def journalctl(lines: int, place: str | None, which: str = "") -> str:
+    """Return the command for `GuestVerbs.journal`; `which` narrows it down: `-u nginx.service`."""
+    words = ["journalctl --no-pager -q", *([which] if which else [])]
+    words.append(f"--after-cursor={shlex.quote(place)}" if place else f"-n {lines}")
+    return " ".join([*words, *(["--show-cursor"] if place is not None else [])])

@@ -13,7 +13,14 @@ from phoenix_hypervisor.config import Site
 from phoenix_hypervisor.containers import sight as seen
 from phoenix_hypervisor.containers.verbs import ContainerVerbs
 from phoenix_hypervisor.dialects import lxc_conf
-from phoenix_hypervisor.errors import ExitCode, GuestDownError, HostError, PhoenixError, UsageError
+from phoenix_hypervisor.errors import (
+    ExitCode,
+    GuestDownError,
+    GuestError,
+    HostError,
+    PhoenixError,
+    UsageError,
+)
 from phoenix_hypervisor.guestverbs import Mount, Said, Sight, Snapshot
 from phoenix_hypervisor.inspect.looks import Look, Status
 from phoenix_hypervisor.observe import document, guests_screen
@@ -391,3 +398,15 @@ def test_a_journal_is_read_once_without_a_place_in_it(site: Site) -> None:
     stopped = Journal(hosts, one(site, "chat"), Sight("pve", here=True))  # type: ignore[arg-type]
     assert stopped.last(7) == "started\n"
     assert hosts.asked == ["pve: journalctl --no-pager -q -u pve-container@950.service -n 7"]
+
+
+def test_a_journal_that_cannot_be_read_is_no_empty_one(site: Site) -> None:
+    class Silent(Hosts):
+        def ask(self, questions: list[Question]) -> list[Answer]:
+            return [Answer(1, b"", b"Failed to open the journal\n") for _ in questions]
+
+    journal = Journal(Silent(), one(site, "chat"), Sight("pve", here=True))  # type: ignore[arg-type]
+    with pytest.raises(
+        GuestError, match="the journal of 950 chat cannot be read: Failed to open the journal"
+    ):
+        journal.last(7)

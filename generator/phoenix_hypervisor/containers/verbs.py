@@ -1,21 +1,14 @@
 """What people do with a container by hand: `pct`, and our own scripts where it takes more."""
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..guestverbs import Said, Sight
+from ..guestverbs import Said, Sight, journalctl, misnamed
 from ..resource import Artifact, Effect, Kind, Refusal, Step, run, script
 from . import changes
 from . import sight as seen
 from .settings import Settings
-
-SNAPSHOT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,39}", re.ASCII)
-"""`pve-configid` of PVE::JSONSchema, at most 40 characters."""
-OURS = "phoenix"
-"""What names of snapshots begin with that we take and remove ourselves."""
-
 
 RECREATE = script("lxc", "recreate", "recreate.sh.j2")
 """Takes any container away for a new one: called with VMID, seconds for the shutdown, and its snapshots."""
@@ -149,11 +142,11 @@ class ContainerVerbs:
     def journal(self, lines: int, place: str | None) -> str:
         """Return shell for inside; a container without systemd has files instead."""
         files = f"tail -q -n {lines} /var/log/messages /var/log/syslog 2>/dev/null"
-        return f"if command -v journalctl >/dev/null; then {_journalctl(lines, place)}; else {files}; fi"
+        return f"if command -v journalctl >/dev/null; then {journalctl(lines, place)}; else {files}; fi"
 
     def start_log(self, guest: Kind, lines: int, place: str | None) -> str:
         """Return shell for the node: what its unit said."""
-        return _journalctl(lines, place, f"-u pve-container@{guest.name}.service")
+        return journalctl(lines, place, f"-u pve-container@{guest.name}.service")
 
 
 def _settings(guest: Kind) -> Settings:
@@ -169,22 +162,11 @@ def _locks(guest: Kind) -> tuple[str, ...]:
     return (f"conf:{guest.name}",)
 
 
-def _journalctl(lines: int, place: str | None, which: str = "") -> str:
-    words = ["journalctl --no-pager -q", *([which] if which else [])]
-    words.append(f"--after-cursor={shlex.quote(place)}" if place else f"-n {lines}")
-    return " ".join([*words, *(["--show-cursor"] if place is not None else [])])
-
-
 def _no_snapshot(guest: Kind, sight: Sight, name: str) -> Iterator[str]:
     """Yield why Proxmox would not take a snapshot, before it says so in five words."""
-    if not SNAPSHOT_NAME.fullmatch(name) or name == "current":
-        yield f"`{name}` is no snapshot's name: a letter, then letters, digits, `_` and `-`; 2 to 40 in all"
-    if name.startswith(OURS):
-        yield f"names that begin with `{OURS}` are for our own snapshots: take another one than `{name}`"
+    yield from misnamed(sight, name)
     if sight.template:
         yield "it is a template, of which there are no snapshots"
-    if name in {snapshot.name for snapshot in sight.snapshots}:
-        yield f"there is a snapshot `{name}` already: take another name"
     folders = [mount for mount in sight.mounts if mount.is_folder]
     if folders:
         behind = {mount: _dataset(guest, mount.source) for mount in folders}

@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..containers.verbs import OURS, SNAPSHOT_NAME
-from ..guestverbs import Said, Sight
+from ..guestverbs import Said, Sight, journalctl, misnamed
 from ..resource import Artifact, Effect, Kind, Refusal, Step
 from . import changes, making
 from . import sight as seen
@@ -45,7 +44,7 @@ class MachineVerbs:
 
     def snapshot(self, guest: Kind, sight: Sight, name: str) -> Iterator[Step | Refusal]:
         """Yield a snapshot of all its disks."""
-        for reason in _no_snapshot(sight, name):
+        for reason in misnamed(sight, name):
             yield Refusal("snapshot", reason)
             return
         argv = ("qm", "snapshot", guest.name, name)
@@ -101,11 +100,11 @@ class MachineVerbs:
 
     def journal(self, lines: int, place: str | None) -> str:
         """Return shell for inside."""
-        return _journalctl(lines, place)
+        return journalctl(lines, place)
 
     def start_log(self, guest: Kind, lines: int, place: str | None) -> str:
         """Return shell for the node: what was said of its scope."""
-        return _journalctl(lines, place, f"-u {guest.name}.scope")
+        return journalctl(lines, place, f"-u {guest.name}.scope")
 
 
 def _settings(guest: Kind) -> Settings:
@@ -119,21 +118,6 @@ def _script(guest: Kind, template: str) -> Artifact:
 
 def _locks(guest: Kind) -> tuple[str, ...]:
     return (f"conf:{guest.name}",)
-
-
-def _journalctl(lines: int, place: str | None, which: str = "") -> str:
-    words = ["journalctl --no-pager -q", *([which] if which else [])]
-    words.append(f"--after-cursor={shlex.quote(place)}" if place else f"-n {lines}")
-    return " ".join([*words, *(["--show-cursor"] if place is not None else [])])
-
-
-def _no_snapshot(sight: Sight, name: str) -> Iterator[str]:
-    if not SNAPSHOT_NAME.fullmatch(name) or name == "current":
-        yield f"`{name}` is no snapshot's name: a letter, then letters, digits, `_` and `-`; 2 to 40 in all"
-    if name.startswith(OURS):
-        yield f"names that begin with `{OURS}` are for our own snapshots: take another one than `{name}`"
-    if name in {snapshot.name for snapshot in sight.snapshots}:
-        yield f"there is a snapshot `{name}` already: take another name"
 
 
 def _no_recreation(vm: Settings, sight: Sight) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import GuestDownError
+from ..errors import GuestDownError, GuestError
 from ..guestverbs import PLACE, Sight
 from ..inspect.fleet import Fleet
 from ..transport import Answer, Question
@@ -21,14 +21,14 @@ class Journal:
 
     def last(self, lines: int) -> str:
         """Return the last lines. Raises HostError."""
-        return _text(self._ask(lines, None))
+        return self._text(self._ask(lines, None))
 
     def follow(self, lines: int) -> Iterator[str]:
         """Yield the last lines, and then whatever is new at each turn; ends when it cannot go on."""
         place = ""
         while True:
             inside = self.inside
-            text = _text(self._ask(lines, place))
+            text = self._text(self._ask(lines, place))
             if inside and not self.inside:
                 place = ""  # it has stopped: this was from another journal
             text, found = _taken_apart(text)
@@ -49,9 +49,12 @@ class Journal:
         question = Question(verbs.start_log(guest, lines, place))
         return self._fleet.transport(self._one.guest.node).ask([question])[0]
 
-
-def _text(answer: Answer) -> str:
-    return (answer.stdout or answer.stderr).decode(errors="replace")
+    def _text(self, answer: Answer) -> str:
+        """What was printed; a journal that cannot be read is no empty one."""
+        said = answer.stderr.decode(errors="replace").strip()
+        if answer.status and said and not answer.stdout:
+            raise GuestError(f"the journal of {self._one.called} cannot be read: {said}")
+        return answer.stdout.decode(errors="replace")
 
 
 def _taken_apart(text: str) -> tuple[str, str]:

@@ -45,6 +45,16 @@ def rows(unit: str) -> list[tuple[int, str, str]]:
     return [(int(when), *_signed(text)) for when, _, text in parts[-KEPT:]]
 
 
+def all_rows() -> list[tuple[int, str, str]]:
+    """Return what was said of all units, in the order in which it was said."""
+    try:
+        names = sorted(os.listdir(os.path.join(model.FOLDER, "journal")))
+    except FileNotFoundError:
+        return []
+    found = [row for name in names for row in rows(name.removesuffix(".log"))]
+    return sorted(found, key=lambda row: row[0])
+
+
 def _signed(text: str) -> tuple[str, str]:
     if not text.startswith("\x1f"):
         return SYSTEMD, text

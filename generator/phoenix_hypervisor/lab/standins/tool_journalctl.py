@@ -51,9 +51,12 @@ def main(argv: list[str]) -> int:
     inside = runtime.in_guest()
     if not unit.startswith("pve-container@") and not inside and guest_runtime.real():
         os.execv("/usr/bin/journalctl", ["journalctl", *argv])  # noqa: S606 - this process becomes the real tool
-    if not unit or form not in ("short", "cat"):
+    if form not in ("short", "cat") or not (unit or inside):
         model.not_simulated("journalctl", argv)
-    rows = guest_journal.rows(unit if unit.endswith(".service") else unit + ".service")
+    if unit:
+        rows = guest_journal.rows(unit if unit.endswith(".service") else unit + ".service")
+    else:
+        rows = guest_journal.all_rows()
     if not rows[after:] and not {"-q", "--quiet"} & set(argv):
         print("-- No entries --")
     host = model.read().get("hostname", "localhost")
