@@ -33,7 +33,7 @@ demo: $(VENV)/installed
 	@$(BIN)/python -m phoenix_hypervisor.lab.demo
 
 test: lint
-	$(PYTEST) -n auto --dist loadgroup --no-loadscope-reorder -m 'not real and not vm' tests
+	$(PYTEST) -n auto --dist loadgroup --no-loadscope-reorder --durations=20 -m 'not real and not vm' tests
 
 test-real: $(VENV)/installed-dev
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-real needs root: it starts real servers' >&2; exit 1; }

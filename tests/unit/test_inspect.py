@@ -3,8 +3,7 @@
 The hosts are tables of answers; pytest, testinfra and the inspector are the real ones.
 """
 
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,6 @@ from phoenix_hypervisor.transport import Answer, Question
 ARC = Ref("pve", "zfs_arc", "pve")
 USER = Ref("pve", "samba_user", "heads")
 NODE_FILE = {NODE: "zfs_arc: {max: 4G}\nsamba_user: {heads: {password: !secret s}}\n"}
-
-
-@pytest.fixture(autouse=True)
-def modules_of_their_own() -> Iterator[None]:
-    """Every trial has its own verify/, and pytest would take a module of that name for the same one."""
-    yield
-    for name in [name for name in sys.modules if name.partition(".")[0] == "verify"]:
-        del sys.modules[name]
 
 
 class TableFleet:
@@ -112,7 +103,8 @@ class Trial:
         }
         self.fleet = TableFleet(site.nodes, table)
         refs = options.pop("refs", list(site.resources))
-        self.seen: Inspector = inspect(OpenSite(site, self.fleet), refs, **{"probes": False, **options})
+        self.opened = OpenSite(site, self.fleet)
+        self.seen: Inspector = inspect(self.opened, refs, **{"probes": False, **options})
         self.looks = self.seen.looks()
 
     def finding(self, ref: Ref = ARC) -> Finding:
@@ -424,6 +416,19 @@ def test_a_check_with_a_wrong_argument_is_refused_at_collection(tmp_path: Path, 
     said = "test_it: a check takes `host`, one argument named after a kind, `feed`, nothing else"
     assert said in str(caught.value)
     assert caught.value.message.startswith("the checks could not be run:\n")
+
+
+def test_checks_that_were_changed_are_read_anew_and_others_are_not(tmp_path: Path) -> None:
+    note = "\nimport pathlib\nwith pathlib.Path(__file__).with_suffix('.read').open('a') as file:\n    file.write('once\\n')\n"
+    trial = Trial(tmp_path, {"zfs_arc": check("assert 1 == 1"), "samba_user": note})
+    changed = tmp_path / "verify/test_zfs_arc.py"
+    changed.write_text(changed.read_text().replace("1 == 1", "1 == 2"))
+    again = inspect(trial.opened, [ARC, USER], probes=False)
+    assert [trial.finding().verdict, *(one.verdict for one in again.findings if one.ref == ARC)] == [
+        Verdict.HELD,
+        Verdict.FAILED,
+    ]
+    assert (tmp_path / "verify/test_samba_user.read").read_text() == "once\n"
 
 
 def test_a_module_of_checks_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from .looks import Look
 from .opening import OpenSite
 
 _one_at_a_time = threading.Lock()  # pytest keeps state of its own in the process
+_imported: dict[str, tuple[int, int, int]] = {}
+"""The files of the checks of the last inspection, as they were when it began."""
 # pytest's own plugins that an inspection has no use for: each costs its import
 _WITHOUT = [
     "cacheprovider",
@@ -89,22 +91,35 @@ def inspect(
     # stderr stays: while one host is looked at, the progress of others is told there
     named = _Named(inspector, files)
     with _one_at_a_time, contextlib.redirect_stdout(said):
-        try:
-            folders = dict.fromkeys(str(file.parent) for file in files)
-            status = pytest.main([*arguments, *folders], plugins=[plugin, named])
-        finally:
-            _forget({str(file) for file in files})
+        _forget_all_but(files)
+        folders = dict.fromkeys(str(file.parent) for file in files)
+        status = pytest.main([*arguments, *folders], plugins=[plugin, named])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         reasons = "\n".join(named.errors) or said.getvalue().strip()
         raise CheckError(f"the checks could not be run:\n{reasons}")
     return inspector
 
 
-def _forget(files: Collection[str]) -> None:
-    """Drop the checks' modules: pytest would take them for those of another site with the same names."""
+def _forget_all_but(files: Collection[Path]) -> None:
+    """Drop modules of checks: those of another site, whose names may be the same, and those changed since.
+
+    The others stay for the next inspection: to read all of them again takes longer than to run a few.
+    """
+    stamps = {str(file): _stamp(file) for file in files}
     for name, module in list(sys.modules.items()):
-        if getattr(module, "__file__", None) in files:
+        file = str(getattr(module, "__file__", None))
+        if file in _imported and _imported[file] != stamps.get(file):
             del sys.modules[name]
+    _imported.clear()
+    _imported.update(stamps)
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0, 0  # pytest will say what is wrong with it
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class _Named:
