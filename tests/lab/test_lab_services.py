@@ -45,7 +45,7 @@ until_it_is() { # a guest's unit
     done
     echo "it never is $3"
 }
-code() { curl -sS -m 10 -o /dev/null -w '%{http_code}\n' "$@"; }
+code() { curl -sS -m 100 -o /dev/null -w '%{http_code}\n' "$@"; }
 """
 SMALL = "facebook/opt-125m --gpu-memory-utilization 0.3"
 
@@ -237,6 +237,23 @@ def test_a_guest_that_starts_with_a_broken_program_says_so_when_somebody_looks(n
     )
     refused = "curl: (7) Failed to connect to 10.0.0.50 port 8000 after 0 ms: Couldn't connect to server"
     assert found == f"active\nfailed\n{refused}\n000\nfailed\n"
+
+
+def test_the_cable_of_an_earlier_start_is_not_taken_for_the_new_one(node):
+    """The kernel removes it with the namespace at its other end, which it does in its own time."""
+    old = "import netlink, os; kernel = netlink.Kernel(); kernel.bridge('vmbr0'); "
+    old += "kernel.cable('veth100i0', 'vmbr0', os.getpid(), 'old')"
+    found = said(
+        node,
+        f"""
+        program 100 vllm
+        unit 100 chat '/opt/bin/vllm serve {SMALL}'
+        on 100 'systemctl enable --now -q chat'
+        PYTHONPATH=/run/phoenix-lab python3 -c "{old}"
+        code http://10.0.0.50:8000/health
+        """,
+    )
+    assert found == "200\n"
 
 
 def test_settings_of_a_unit_reach_its_program(node):

@@ -18,10 +18,8 @@ from phoenix_hypervisor import registry
 README = PROJECT / "README.md"
 
 
-@pytest.fixture
-def shell(tmp_path):
-    """Runs a command line in a folder as a person would: status, stdout, stderr."""
-    home = tmp_path / "home"
+def runs(home):
+    """Returns what runs a command line in a folder as a person would: status, stdout, stderr."""
     home.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PHOENIX_"))}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -35,22 +33,30 @@ def shell(tmp_path):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=1200,
         )
         return ended.returncode, ended.stdout, ended.stderr
 
-    yield run
-    assert list(home.iterdir()) == []
+    return run
 
 
 @pytest.fixture
-def reference(tmp_path, shell):
-    """The reference site, its lab node built: as `make demo` leaves it."""
-    folder = tmp_path / "reference"
+def shell(tmp_path):
+    """Runs command lines; they leave the home empty."""
+    yield runs(tmp_path / "home")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The reference site, its lab node built: as `make demo` leaves it, and as each test here leaves it."""
+    place = tmp_path_factory.mktemp("readme")
+    folder, shell = place / "reference", runs(place / "home")
     for part in ("configs", "inventory"):
         shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("secrets.age"))
     for command in (
         "phoenix secrets init",
+        "phoenix secrets set jupyter/token --generate",
         "phoenix secrets set samba/heads --generate",
         "phoenix secrets set unix/admin --generate",
         "phoenix lab up",
@@ -58,6 +64,7 @@ def reference(tmp_path, shell):
     ):
         status, _, said = shell(command, folder)
         assert status == 0, said
+    assert list((place / "home").iterdir()) == []
     return folder
 
 
@@ -78,7 +85,7 @@ def untimed(text):
     return re.sub(r"\(\d+\.\d s\)", "(0.0 s)", text)
 
 
-def test_the_screens_are_what_is_printed(reference, shell):
+def test_the_screens_are_what_is_printed(reference, shell, tmp_path):
     plan, ran, nothing, mistake = screens()
     assert shell("phoenix lab drift zfs-property", reference)[0] == 0
     assert shell("phoenix exec -- pct set 952 --memory 1024", reference)[0] == 0
@@ -90,8 +97,8 @@ def test_the_screens_are_what_is_printed(reference, shell):
     assert (status, sorted(told[:-1]), told[-1]) == (0, sorted(ran.splitlines()[:-1]), ran.splitlines()[-1])
     assert shell("phoenix apply", reference) == (0, nothing.removeprefix("$ phoenix apply\n"), "")
 
-    site = reference.parent / "site"
-    shell("phoenix init site", reference.parent)
+    site = tmp_path / "site"
+    shell("phoenix init site", tmp_path)
     node = site / "configs/nodes/pve.yaml"
     node.write_text(node.read_text().replace("quota: 500G", "qouta: 500G"))
     assert shell("phoenix validate", site) == (1, "", mistake.removeprefix("$ phoenix validate\n"))

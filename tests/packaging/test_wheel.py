@@ -21,7 +21,7 @@ INSTALL = ("install", "--quiet", "--no-deps", "--no-index", "--no-compile")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     argv = [sys.executable, *BUILD, "--wheel-dir", str(folder), str(PROJECT)]
-    subprocess.run(argv, check=True, timeout=120, cwd=folder)
+    subprocess.run(argv, check=True, timeout=600, cwd=folder)
     return next(folder.glob("*.whl"))
 
 
@@ -56,7 +56,7 @@ def phoenix(installed, tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             stdin=subprocess.DEVNULL,
         )
         return ended.returncode, ended.stdout, ended.stderr
@@ -74,6 +74,7 @@ def test_the_wheel_holds_the_three_files_of_every_kind_and_nothing_compiled(whee
             assert f"phoenix_hypervisor/templates/{kind}/{template.name}" in names
     assert "phoenix_hypervisor/py.typed" in names
     assert "phoenix_hypervisor/observe/alerts.yaml" in names
+    assert "phoenix_hypervisor/observe/dashboard.json" in names
     assert "phoenix_hypervisor/lab/standins/tool_zfs.py" in names
     assert {
         name for name in names if name.endswith(".pyc") or name.startswith(("tests/", "generator/"))

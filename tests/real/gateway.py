@@ -27,7 +27,7 @@ from phoenix_hypervisor.resource import CREATE, Given, Kind, Ref
 from phoenix_hypervisor.secrets import Secret
 from phoenix_hypervisor.services import SERVICE, Service
 
-LONGEST = 20.0
+LONGEST = 60.0
 """Seconds after which what is waited for will not come."""
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MAIN = """\

@@ -84,7 +84,7 @@ class Hub:
 
 def checked(argv: list[str], stdin: str = "") -> str:
     """Run a program that must succeed; what it said on stdout."""
-    ended = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, f"{argv[-1]}: {ended.returncode}: {ended.stdout}{ended.stderr}"
     return ended.stdout
 

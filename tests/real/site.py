@@ -181,7 +181,7 @@ class Site:
 
     def _run(self, argv: Sequence[str], stdin: str) -> Result:
         ended = subprocess.run(
-            argv, env=self.environment, input=stdin, capture_output=True, text=True, timeout=180, check=False
+            argv, env=self.environment, input=stdin, capture_output=True, text=True, timeout=600, check=False
         )
         return Result(ended.returncode, ended.stdout, ended.stderr)
 

@@ -230,7 +230,7 @@ def test_who_loses_the_connection_in_the_middle_confirms_nothing(walled):
     walled.cluster.go_on()
     until("the node has taken the change back", lambda: walled.text() == before, 40)
 
-    out, err = apply.communicate(timeout=120)
+    out, err = apply.communicate(timeout=600)
     assert apply.returncode == 3, out + err
     alpha.plug_in()
     walled.cluster.let_go()

@@ -32,7 +32,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "<script>const one = document.querySelectorAll.bind(document);"
         "const wide = document.documentElement.scrollWidth - window.innerWidth;"
         "const style = getComputedStyle(document.body);"
-        "document.title = [wide, [...one('.bar')].filter(x => x.offsetWidth > 1).length, "
+        "document.title = [wide, [...one('.track .bar')].filter(x => x.offsetWidth > 1).length, "
         "one('svg g').length, style.backgroundColor, style.color].join('|')</script></body>"
     )
     file = folder / "report.html"
@@ -43,7 +43,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def looked(file: Path, *options: str) -> tuple[list[str], str]:
     """What the page measured, and what the browser's console said."""
     command = [BROWSER or "", *OPTIONS, *options, f"--user-data-dir={file.parent}/profile", "--dump-dom"]
-    ended = subprocess.run([*command, f"file://{file}"], capture_output=True, timeout=120, check=True)
+    ended = subprocess.run([*command, f"file://{file}"], capture_output=True, timeout=600, check=True)
     title = re.search(r"<title>(.*)</title>", ended.stdout.decode())
     console = [line for line in ended.stderr.decode().splitlines() if "CONSOLE" in line]
     return (title[1] if title else "").split("|"), "\n".join(console)

@@ -23,7 +23,7 @@ def repaired(*nodes):
 
 
 def said(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     return out + err
 
 

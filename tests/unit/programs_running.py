@@ -13,7 +13,7 @@ import phoenix_hypervisor.lab
 
 RUN = Path(phoenix_hypervisor.lab.__file__).parent / "programs/run.py"
 CARD = {"PHOENIX_LAB_CARD_BYTES": str(16 << 30), "PHOENIX_LAB_TOKEN_SECONDS": "0"}
-LONGEST = 30
+LONGEST = 120
 
 
 def free_port() -> int:

@@ -12,14 +12,14 @@ from _socket import socket as Socket  # noqa: N812  (the class)
 AF_NETLINK, NETLINK_ROUTE = 16, 0
 NLMSG_ERROR = 2
 REQUEST, ACK, REPLACE, EXCL, CREATE = 1, 4, 0x100, 0x200, 0x400
-RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_SETNEIGHTBL = 16, 20, 24, 67
+RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_SETNEIGHTBL = 16, 17, 20, 24, 67
 IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_PID = 3, 10, 18, 19
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_F_NODAD = 1, 2, 8, 0x02
 RTA_OIF, RTA_GATEWAY = 4, 5
 NDTA_NAME, NDTA_PARMS, NDTPA_IFINDEX, NDTPA_RETRANS_TIME = 1, 6, 1, 5
 IFF_UP = 1
-EEXIST = 17
+EEXIST, ENODEV = 17, 19
 ASKED_AGAIN = 30
 """Milliseconds after which a neighbour who does not answer is asked again; after three he is not there."""
 
@@ -45,6 +45,10 @@ class Kernel:
         kind = _named(IFLA_INFO_KIND, "veth") + _inside(IFLA_INFO_DATA, _inside(VETH_INFO_PEER, peer))
         own = _named(IFLA_IFNAME, name) + _number(IFLA_MASTER, if_nametoindex(master))
         self._ask(RTM_NEWLINK, _link(0, IFF_UP) + own + _inside(IFLA_LINKINFO, kind), CREATE | EXCL)
+
+    def remove(self, name: str) -> None:
+        """Let there be no such interface; of a cable the other end goes with it."""
+        self._ask(RTM_DELLINK, _link(0, 0) + _named(IFLA_IFNAME, name), fine=ENODEV)
 
     def up(self, name: str) -> None:
         self._ask(RTM_NEWLINK, _link(if_nametoindex(name), IFF_UP))
@@ -74,14 +78,14 @@ class Kernel:
         parts = _attribute(RTA_GATEWAY, inet_pton(family, address)) + _number(RTA_OIF, if_nametoindex(name))
         self._ask(RTM_NEWROUTE, head + parts, CREATE | REPLACE)
 
-    def _ask(self, kind: int, content: bytes, flags: int = 0) -> None:
-        """Send one request and wait for its answer. Raises OSError; what is there already is no error."""
+    def _ask(self, kind: int, content: bytes, flags: int = 0, *, fine: int = EEXIST) -> None:
+        """Send one request and wait for its answer. Raises OSError, but not for the error that is fine."""
         self._number += 1
         head = struct.pack("=IHHII", 16 + len(content), kind, REQUEST | ACK | flags, self._number, 0)
         self._socket.send(head + content)
         answer = self._socket.recv(65536)
         kind, error = struct.unpack_from("=4xH10xi", answer)
-        if kind == NLMSG_ERROR and error and -error != EEXIST:
+        if kind == NLMSG_ERROR and error and -error != fine:
             raise OSError(-error, os.strerror(-error))
 
 

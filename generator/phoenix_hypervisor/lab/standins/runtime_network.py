@@ -6,7 +6,6 @@ A bridge connects all that hangs on it, whatever VLAN it is in. There is nothing
 import os
 from typing import Any
 
-import enter
 import guest_spaces
 import model
 import netlink
@@ -68,16 +67,21 @@ class Network:
         nets = row["plan"].get("nets", ())
         for number, net in nets:
             self._bridge(kernel, net["bridge"])
+            kernel.remove(f"veth{vmid}i{number}")  # of its last start: the kernel takes its time to do that
             kernel.cable(f"veth{vmid}i{number}", net["bridge"][:15], pid, net["name"])
+        reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            _inside(vmid, row, [net for _, net in nets])
+            _inside(vmid, row, [net for _, net in nets], writing)
+        os.close(writing)
+        why = os.read(reading, 100).decode()
+        os.close(reading)
         if os.waitpid(child, 0)[1]:
-            raise OSError(0, f"guest {vmid} gets no network")
+            raise OSError(0, f"guest {vmid} gets no network: {why}")
 
 
-def _inside(vmid: str, row: Row, nets: list[dict[str, str]]) -> None:
-    """Bring up a guest's interfaces; ends this process."""
+def _inside(vmid: str, row: Row, nets: list[dict[str, str]], told: int) -> None:
+    """Bring up a guest's interfaces, or tell why not; ends this process."""
     status = 1
     try:
         guest_spaces.join(vmid, row["pid"])
@@ -93,7 +97,7 @@ def _inside(vmid: str, row: Row, nets: list[dict[str, str]]) -> None:
                     kernel.gateway(net["name"], net[gateway])
         status = 0
     except OSError as error:
-        enter.say(f"guest {vmid}: {error.strerror}")
+        os.write(told, str(error.strerror).encode())
     finally:
         os._exit(status)
 
