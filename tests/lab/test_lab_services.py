@@ -246,10 +246,10 @@ def test_the_cable_of_an_earlier_start_is_not_taken_for_the_new_one(node):
     found = said(
         node,
         f"""
+        PYTHONPATH=/run/phoenix-lab python3 -c "{old}"
         program 100 vllm
         unit 100 chat '/opt/bin/vllm serve {SMALL}'
         on 100 'systemctl enable --now -q chat'
-        PYTHONPATH=/run/phoenix-lab python3 -c "{old}"
         code http://10.0.0.50:8000/health
         """,
     )
