@@ -18,7 +18,7 @@ from pathlib import Path
 
 from phoenix_hypervisor.lab.node import LabNode
 
-from . import containers, fill, inside, loading, nodes, report, sites
+from . import containers, fill, inside, loading, nodes, reference, report, sites
 from .measure import Broken, Run, Subject, in_turn, once, ratios
 from .report import Aim
 
@@ -186,7 +186,13 @@ def measure(bench: Bench, sizes: Sequence[int], times: int) -> list[Aim]:
     grown = containers.measure(bench.folder, CONTAINERS, max(2, times // 2), bench.log)
     report.heading("Reading a site of many guests, on one processor")
     read = loading.measure(bench.folder, GUESTS, max(2, times // 2), bench.log)
-    return [*_aims(near, far, slow, many), *grown, *read]
+    whole = _reference(bench.folder, max(2, times // 2))
+    return [*_aims(near, far, slow, many), *grown, *read, *whole]
+
+
+def _reference(folder: Path, times: int) -> list[Aim]:
+    report.heading("No-op apply of the reference site with its guests and services, lab node")
+    return reference.measure(folder, times, folder / "log")
 
 
 def _aims(
@@ -221,18 +227,22 @@ def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", help="keep the sites and nodes, and say where they are"
     )
+    parser.add_argument("--reference", action="store_true", help="only the reference site; needs no OpenSSH")
     chosen = parser.parse_args()
     sizes = sorted({100, *(int(size) for size in chosen.sizes.split(","))})
     missing = [
         tool for tool in ("ssh", "sshd") if not shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin")
     ]
-    if missing:
+    if missing and not chosen.reference:
         print(f"cannot measure without {' and '.join(missing)} (openssh)", file=sys.stderr)
         return 1
     folder = Path(tempfile.mkdtemp(prefix="pb-"))
     try:
-        with nodes.Servers(folder) as servers:
-            aims = measure(Bench(folder, servers, sizes), sizes, chosen.repetitions)
+        if chosen.reference:
+            aims = _reference(folder, chosen.repetitions)
+        else:
+            with nodes.Servers(folder) as servers:
+                aims = measure(Bench(folder, servers, sizes), sizes, chosen.repetitions)
     except Broken as broken:
         print(f"broken: {broken}", file=sys.stderr)
         return 1

@@ -42,7 +42,7 @@ class Recorder:
             recorder.lines.setdefault(transport.address.host, []).append(taking)
             return recorder.lock(transport, path, owner)
 
-        def act(transport: ShellTransport, command: str, stdin: Text | None = None) -> Any:
+        def act(transport: ShellTransport, command: str, stdin: Text | None = None, _hear: Any = None) -> Any:
             raise AssertionError(f"{transport.address.host} has not converged: {command} {stdin!r}")
 
         for name, stand_in in (("ask", ask), ("lock", lock), ("act", act)):

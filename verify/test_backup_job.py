@@ -9,6 +9,8 @@ from phoenix_hypervisor.dialects import (
     jobs_cfg,
     lxc_conf,
     property_string,
+    qemu_conf,
+    qemu_properties,
     storage_cfg,
     vzdump,
 )
@@ -16,7 +18,6 @@ from phoenix_hypervisor.resource import made
 
 NOTES = f"ls {made('backup_job', '')} 2>/dev/null || :"
 STORAGES = "test ! -e /etc/pve/storage.cfg || cat /etc/pve/storage.cfg"
-HERE = "ls -1 /etc/pve/lxc/ /etc/pve/qemu-server/"
 SAVED = "saved"
 PATIENCE = timedelta(hours=6)
 """How long after its turn a job may be busy until a guest's backup is begun."""
@@ -51,9 +52,9 @@ def test_last_backup(host, backup_job):
     if not backup_job.enabled:
         pytest.skip("the job is declared off")
     folder = storage_cfg.backup_folder(_storages(host), backup_job.storage)
-    names = host.run_expect([0], f"test ! -d '{folder}' || ls -1 '{folder}'").stdout.split("\n")
-    left, guests = vzdump.leftovers(names), _guests(host, backup_job)
-    now, changed = _clock(host)
+    names, clock, runs = _left_behind(host, folder)
+    left, guests = vzdump.leftovers(names.split("\n")), _guests(host, backup_job)
+    now, changed = _clock(clock)
     due = _due(backup_job, now)
     found = dict.fromkeys(guests.values(), SAVED)
     for vmid, called in guests.items():
@@ -64,7 +65,7 @@ def test_last_backup(host, backup_job):
         elif due is not None and max(one.archive or changed, changed) < due:
             last = f"the last is of {one.archive}" if one.archive else "there is none"
             found[called] = f"no backup since {due}; {last}"
-    run = vzdump.runs(host.run_expect([0], vzdump.STATES).stdout).get(backup_job.name)
+    run = vzdump.runs(runs).get(backup_job.name)
     if run and run.error and not _made_since(run.began, left, guests) and set(found.values()) <= {SAVED}:
         found["the job"] = f"failed at {run.began}: {run.error}"
     assert found == dict.fromkeys(found, SAVED)
@@ -73,6 +74,14 @@ def test_last_backup(host, backup_job):
 def owned(host):
     """Jobs we noted as made by us that are still there."""
     return set(host.run_expect([0], NOTES).stdout.split()) & set(_jobs(host))
+
+
+def _left_behind(host, folder):
+    """The names in a folder of backups, what time it is, what the scheduler knows: asked in one go."""
+    names = f"[ ! -d '{folder}' ] || ls -1 '{folder}'"
+    both = f"{{ {names}; }} && printf '\\036' && {{ {vzdump.CLOCK}; }} && printf '\\036'"
+    asked = f"{both} || exit\n{vzdump.STATES}"
+    return host.run_expect([0], asked).stdout.split("\036")
 
 
 def _made_since(began, left, guests):
@@ -87,37 +96,40 @@ def _due(job, now):
     return calendar_event.last(calendar_event.parse(job.schedule), now - PATIENCE)
 
 
-def _clock(host):
+def _clock(said):
     """What time it is on the node, and since when its jobs are what they are: nothing was due before."""
-    now, *changed = host.run_expect([0], vzdump.CLOCK).stdout.splitlines()
+    now, *changed = said.splitlines()
     return vzdump.moment(now), vzdump.moment(changed[0])
 
 
 def _guests(host, job):
     """The guests of this node that a job is about, by VMID, with their names where we know them."""
-    files = host.run_expect([0], HERE).stdout.split()
-    here = {file.removesuffix(".conf") for file in files if file.endswith(".conf")}
+    names = {vmid: lxc_conf.parse(text).keys.get("hostname", "") for vmid, text in _confs(host).items()}
+    names |= {vmid: keys.get("name", "") for vmid, keys in _machines(host).items()}
     excluded = job.options["exclude"].split(",")
-    wanted = here - set(excluded) if job.all else here & set(job.options["vmid"].split(","))
-    confs = _confs(host)
-    names = {vmid: lxc_conf.parse(text).keys.get("hostname", "") for vmid, text in confs.items()}
-    return {
-        vmid: f"{vmid} {job.names.get(vmid) or names.get(vmid, '')}".strip()
-        for vmid in sorted(wanted, key=int)
-    }
+    wanted = names.keys() - set(excluded) if job.all else names.keys() & set(job.options["vmid"].split(","))
+    return {vmid: f"{vmid} {job.names.get(vmid) or names[vmid]}".strip() for vmid in sorted(wanted, key=int)}
 
 
 def _left_out(host, job):
-    """What is mounted into each guest and not saved with it: only volumes that say so are."""
+    """What each guest has that is not saved with it: only mounts that say so are, and disks that do not."""
     found = {}
-    confs = _confs(host)
+    confs, machines = _confs(host), _machines(host)
     for vmid, called in _guests(host, job).items():
         keys = lxc_conf.parse(confs[vmid]).keys if vmid in confs else {}
         mounts = [property_string.meaning(keys[key], key) for key in keys if _is_mount(key)]
         found[called] = sorted(
             mount["mp"] for mount in mounts if mount["volume"].startswith("/") or mount.get("backup") != "1"
-        )
+        ) + _unsaved_disks(machines.get(vmid, {}))
     return found
+
+
+def _unsaved_disks(keys):
+    """Disks of a machine that say so."""
+    disks = {
+        key: qemu_properties.meaning(key, keys[key]) for key in sorted(keys) if qemu_properties.is_disk(key)
+    }
+    return [key for key, disk in disks.items() if disk.get("backup") == "0"]
 
 
 def _is_mount(key):
@@ -126,6 +138,11 @@ def _is_mount(key):
 
 def _confs(host):
     return lxc_conf.split_all(host.run_expect([0], lxc_conf.QUESTION).stdout)
+
+
+def _machines(host):
+    confs = qemu_conf.split_all(host.run_expect([0], qemu_conf.QUESTION).stdout)
+    return {vmid: qemu_conf.parse(text).keys for vmid, text in confs.items()}
 
 
 def _jobs(host):

@@ -1,7 +1,9 @@
-"""Environments of Python: there, ours, of the locked packages and the declared interpreter; no old builds."""
+"""Environments of Python: ours, of the locked packages and interpreter, that work; no old builds."""
 
 import shlex
 from typing import NamedTuple
+
+import pytest
 
 from phoenix_hypervisor.resource import made
 
@@ -29,6 +31,19 @@ for build in "$builds"*; do
 done
 echo "old $old"
 """
+IMPORTS = """\
+for module in %s; do
+    status=0
+    said=$(timeout 100 %s -c "import $module" 2>&1) || status=$?
+    case $status in
+    0) said= ;;
+    124) said='it took too long' ;;
+    126 | 127) exit 127 ;;
+    esac
+    printf '%%s %%s\\n' "$module" "$(printf '%%s\\n' "$said" | tail -n 1)"
+done
+"""
+"""Prints of each module its name, and the last line of what went wrong."""
 # What a clone took over from its layer is the layer's; here as everywhere, whoever asks leaves that out.
 OURS = f"cat {made('python_environment', '*')} 2>/dev/null || :"
 
@@ -82,6 +97,17 @@ def test_packages(host, python_environment):
 
 def test_old_builds(host, python_environment):
     assert {"old builds": _found(host, python_environment).old} == {"old builds": "0"}
+
+
+@pytest.mark.probe
+def test_imports(host, python_environment):
+    """Each declared module is imported, by its interpreter; the first import reads a gigabyte from a disk."""
+    if not python_environment.imports:
+        pytest.skip("nothing is declared that it should import")
+    python = shlex.quote(f"{python_environment.name}/bin/python")
+    said = host.run_expect([0], IMPORTS % (shlex.join(python_environment.imports), python)).stdout
+    rows = [line.partition(" ") for line in said.splitlines()]
+    assert {module: trouble for module, _, trouble in rows} == dict.fromkeys(python_environment.imports, "")
 
 
 def owned(host):

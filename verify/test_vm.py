@@ -1,11 +1,18 @@
 """Virtual machines: there, in their place, as declared, running or not, with what they need on the node."""
 
+import json
+import shlex
+
 import pytest
 
 from phoenix_hypervisor.containers import parts
 from phoenix_hypervisor.dialects import qemu_conf, qemu_properties, vmlist
 from phoenix_hypervisor.machines import cloud_init, conf
 from phoenix_hypervisor.machines import seen as sight
+
+# Of each PCI device below these folders: vendor and device, as the kernel numbers them.
+NUMBERS = 'for one in %s; do [ ! -e "$one/vendor" ] || cat "$one/vendor" "$one/device" | paste -sd" " -; done'
+PCI = "/sys/bus/pci/devices"
 
 
 def test_present(host, vm):
@@ -83,6 +90,23 @@ def test_first_start(host, vm):
     if answer.rc:
         pytest.skip("its agent does not answer: that is said elsewhere")
     assert {"errors": '\\"errors\\": []' in answer.stdout} == {"errors": True}
+
+
+@pytest.mark.probe
+def test_devices(host, vm):
+    """What was given to it of the node's PCI devices is seen inside, with all its functions."""
+    given = [address for address in vm.hosts_pci.values() if address]
+    if vm.state == "stopped" or not (vm.agent.enabled and given):
+        pytest.skip("there is nothing to see")
+    places = " ".join(f"{PCI}/{address}{'' if '.' in address else '.*'}" for address in given)
+    wanted = sorted(host.run_expect([0], NUMBERS % places).stdout.splitlines())
+    asked = shlex.quote(NUMBERS % f"{PCI}/*")
+    answer = host.run_expect([0, 255], f"qm guest exec {vm.vmid} --timeout 60 -- /bin/sh -c {asked}")
+    if answer.rc:
+        pytest.skip("its agent does not answer: that is said elsewhere")
+    inside = json.loads(answer.stdout).get("out-data", "").splitlines()
+    missing = [numbers for numbers in wanted if inside.count(numbers) < wanted.count(numbers)]
+    assert {"seen": bool(wanted), "missing": missing} == {"seen": True, "missing": []}
 
 
 def seen(host, vm):

@@ -10,6 +10,14 @@ from .dialects import sizes
 _OCTAL = re.compile("0?[0-7]{3,4}")
 
 
+class RuleError(ValueError):
+    """What a model refuses and a rule has an id for: raised by validators, told with the id."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
 def _on_off(value: object) -> object:
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 

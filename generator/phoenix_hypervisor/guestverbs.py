@@ -86,6 +86,8 @@ Does = Iterable[Step | Refusal]
 class GuestVerbs(Protocol):
     """The verbs of one kind of guest. `guest` is always a resource of that kind, bound and valid."""
 
+    tool: str
+    """Proxmox's tool for its kind, as people are told it: `pct`, `qm`."""
     questions: Sequence[str]
     """Shell that reads all there is to know about all guests of this kind on a node, in one go."""
 

@@ -79,3 +79,5 @@ class GuestFacts(NamedTuple):
     """A digest of everything declared inside it, references to secrets by name."""
     own: Mapping[str, Any] = {}
     """The settings of the section that is the guest itself (`lxc`)."""
+    ssh: tuple[str, int] | None = None
+    """The address and port it is reached at by ssh of its own; None through its node."""

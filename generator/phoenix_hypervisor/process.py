@@ -10,7 +10,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from .errors import PhoenixError
@@ -107,19 +107,25 @@ class Child:
         self._outgoing += ready
         self._close_after = self._close_after or close
 
-    def read_until(self, end: bytes, timeout: float) -> tuple[bytes, bytes]:
+    def read_until(
+        self, end: bytes, timeout: float, heard: Sequence[Callable[[bytes], None]] = ()
+    ) -> tuple[bytes, bytes]:
         """Return what stdout and stderr say up to the first `end` line on each, without it.
 
-        Bytes after `end` would belong to an answer nobody asked for yet; the framing never causes
-        them. Raises Broken when a stream ends first or nothing more comes for `timeout` seconds.
+        `heard`, one for stdout and one for stderr, are called with what comes as it comes. Bytes
+        after `end` would belong to an answer nobody asked for yet; the framing never causes them. Raises
+        Broken when a stream ends first or nothing more comes for `timeout` seconds.
         """
         wanted = {self._stdout: bytearray(), self._stderr: bytearray()}
         found: dict[int, bytes] = {}
+        hearing = dict(zip(wanted, heard, strict=False))
         while len(found) < len(wanted):
             silent_until = time.monotonic() + timeout
             left = [stream for stream in wanted if stream not in found]
             for stream, data in self._move(left, silent_until, f"no answer for {timeout:g} seconds", wanted):
                 wanted[stream] += data
+                if stream in hearing:
+                    hearing[stream](data)
                 tail = max(0, len(wanted[stream]) - len(data) - len(end))
                 at = wanted[stream].find(end, tail)
                 if at >= 0:

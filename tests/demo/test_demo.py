@@ -82,7 +82,7 @@ def test_it_tells_the_whole_story_and_tells_it_again(demo, site):
         "phoenix secrets set unix/admin --generate",
         *STORY,
     ]
-    assert between(first, "phoenix apply") == "137 resources as declared, nothing to do"
+    assert between(first, "phoenix apply") == "142 resources as declared, nothing to do"
     changed = between(first, "phoenix lab drift zfs-property")
     assert changed == "fastData/heads-bulk-data: compression is gzip-9 now"
     repaired = between(first, "phoenix apply --yes").splitlines()
@@ -93,7 +93,7 @@ def test_it_tells_the_whole_story_and_tells_it_again(demo, site):
     status, second = demo()
     assert status == 0, second
     assert commands(second) == STORY
-    assert between(second, "phoenix apply") == "137 resources as declared, nothing to do"
+    assert between(second, "phoenix apply") == "142 resources as declared, nothing to do"
     assert (site / ".phoenix/identity.txt").read_bytes() == key
 
 

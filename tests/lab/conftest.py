@@ -17,7 +17,7 @@ from phoenix_hypervisor.errors import PhoenixError
 
 STORAGE = ("profiles", "hardware", "zfs_pool", "zfs_dataset", "zfs_arc", "pve_storage")
 SHARES = ("nfs_export", "samba_share", "samba_user")
-SECRETS = ("samba/heads", "unix/admin")
+SECRETS = ("jupyter/token", "samba/heads", "unix/admin")
 FOR_GUESTS = "shared-prod-data-volumes"
 
 

@@ -23,7 +23,7 @@ GUESTS: dict[str, dict[str, Any]] = {
             "net": {"eth0": {"bridge": "vmbr0", "ip": "10.0.0.50/24", "gw": "10.0.0.1"}},
             "mounts": {"/one": {"source": "/tank/one", "uid": 0, "gid": 0}},
             "shutdown_seconds": 5,
-            "ready": {"seconds": 20},
+            "ready": {"seconds": 300},
         },
         "host_file": {"/etc/web.conf": {"content": "port = 80\n"}},
     },

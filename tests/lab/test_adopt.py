@@ -3,9 +3,11 @@
 import os
 
 import pytest
+from tests.api import standin
 from tests.lab.containers import ADDRESS, DISKS, NODE, PCI
 from tests.lab.running import LabSite
 
+from phoenix_hypervisor.dialects import lxc_conf, qemu_conf, storage_cfg
 from phoenix_hypervisor.errors import PhoenixError
 from phoenix_hypervisor.lab.node import Gpu
 from phoenix_hypervisor.lab.site import lab_node
@@ -50,7 +52,60 @@ pct create 102 archives:vztmpl/{ALPINE} --hostname db.example.org --rootfs guest
     --unprivileged 0 --mp0 /var/elsewhere,mp=/elsewhere --mp1 /srv/archives,mp=/archives
 printf 'lxc.cap.drop: mac_admin\\nlxc.prlimit.nofile: 4096\\n' >>/etc/pve/lxc/102.conf
 pct create 103 archives:vztmpl/{ALPINE} --hostname web --unprivileged 1 --rootfs guests:1
-printf '[OPTIONS]\\n\\nenable: 0\\n' >/etc/pve/firewall/cluster.fw
+cat >/etc/pve/firewall/cluster.fw <<'END'
+[OPTIONS]
+enable: 1
+log_ratelimit: burst=9,enable=1,rate=2/second
+
+[ALIASES]
+lan 10.0.0.0/24
+sites 10.0.0.0/8
+
+[IPSET management]
+10.0.0.0/24
+
+[IPSET office]
+10.2.0.0/24
+!10.2.0.9
+
+[RULES]
+GROUP web -i vmbr0
+IN SSH(ACCEPT) -source lan -log info
+|IN DROP -source 10.9.0.0/16,10.8.0.0/16 -p udp -dport 53,67:68 # not now
+OUT ACCEPT -p icmp -icmp-type echo-request
+
+[group web]
+IN ACCEPT -p tcp -dport 80
+END
+printf '[OPTIONS]\\nenable: 1\\nlog_level_in: info\\nnf_conntrack_max: 262144\\n' >/etc/pve/local/host.fw
+printf '[OPTIONS]\\nenable: 1\\ndhcp: 1\\n\\n[RULES]\\nIN HTTP(ACCEPT) -i net0\\n' >/etc/pve/firewall/101.fw
+printf '[RULES]\\nIN NOTHING\\n' >/etc/pve/firewall/102.fw
+printf '[OPTIONS]\\nenable: 1\\n' >/etc/pve/firewall/999.fw
+cat >>/etc/network/interfaces <<'END'
+
+iface eno3 inet manual
+
+auto vmbr1
+iface vmbr1 inet static
+	address 10.9.0.1/24
+	bridge-ports none
+	bridge-stp off
+	bridge-fd 0
+	post-up true
+END
+ifreload -a
+qm create 200 --name desk --memory 1024 --cores 2 --cpu host --scsihw virtio-scsi-single --ostype l26 \
+    --scsi0 guests:1,ssd=1,discard=on,aio=native --net0 virtio,bridge=vmbr0,firewall=1 \
+    --agent 1,fstrim_cloned_disks=1 --bios ovmf --efidisk0 guests:1,efitype=4m,pre-enrolled-keys=1 \
+    --machine q35 --vga std --serial0 socket --boot 'order=scsi0;net0' --onboot 1 --startup order=3 \
+    --tags desktop --ide2 none,media=cdrom --ciuser ada
+qm create 201 --memory 512 --net0 e1000,bridge=vmbr1
+qm create 202 --name golden --memory 512 --scsi0 guests:1
+qm template 202
+pvesh create /cluster/backup --id nightly --schedule 'mon..fri 02:30' --storage archives --vmid 200 \
+    --prune-backups keep-last=3,keep-daily=7 --mode snapshot --compress zstd --comment 'all that matters' \
+    --mailto root@example.org --mailnotification failure --enabled 1
+pvesh create /cluster/backup --id gone --schedule daily --storage archives --vmid 777 --mode snapshot
 """
 ADOPTED = {
     *("zfs_pool/tank", "zfs_dataset/tank", "zfs_dataset/tank/guests", "zfs_dataset/tank/models"),
@@ -58,7 +113,8 @@ ADOPTED = {
     *("pve_storage/guests", "pve_storage/archives"),
     *("pve_role/Restarter", "pve_user/ada@pve", "pve_user/bob@pve"),
     *("pve_acl//vms @devs", "pve_acl//storage ada@pve"),
-    *("lxc/101", "lxc/102"),
+    *("lxc/101", "lxc/102", "vm/200", "network_interface/vmbr0", "network_interface/vmbr1"),
+    *("firewall_cluster/", "firewall_node/", "firewall_guest/101", "backup_job/nightly"),
 }
 
 
@@ -99,7 +155,8 @@ def living_in(site, out):
 
 def everything(site):
     said = site.on_node(
-        "cat /etc/pve/*.cfg /etc/pve/lxc/*.conf; find /etc /tank /srv -ls; ls /var/lib/phoenix 2>&1 || :"
+        "cat /etc/pve/*.cfg /etc/pve/lxc/*.conf; ls /var/lib/phoenix 2>&1 || :; "
+        "find /etc /tank /srv -not -path '*/phoenix-lab*' -ls"
     )
     return site.state(), said
 
@@ -143,7 +200,16 @@ def test_what_cannot_be_described_is_listed_with_the_reason(adopted):
             "/etc/exports exports it to 10.0.0.0/24: take it out there before it is declared",
         ),
         ("samba_share/films", "/etc/samba/smb.conf defines it: take it out there before it is declared"),
-        ("firewall_cluster/", "/etc/pve/firewall/cluster.fw is not adopted"),
+        ("firewall_guest/102", "`rules.0.action` string should match pattern '^(ACCEPT|DROP|REJECT)$'"),
+        (
+            "firewall_guest/999",
+            "/etc/pve/firewall/999.fw: no guest of that number on this node is described",
+        ),
+        ("network_interface/vmbr1", "its line `post-up true` cannot be declared; it stays as it is"),
+        ("vm/200", "scsi0: `aio=native` cannot be declared; it is left alone"),
+        ("vm/201", "declared, it would be changed (name:  → vm201)"),
+        ("vm/202", "it is a template: declare what is cloned from it, or a `vm_image`"),
+        ("backup_job/gone", "it is about 777: no such guest of this node is described"),
         ("lxc/102", "mounts./elsewhere: `/var/elsewhere` lies in no dataset that is declared"),
         ("lxc/103", "the hostname `web` belongs to lxc:101 [V-02]"),
     }
@@ -157,7 +223,7 @@ def test_nothing_is_overwritten(built, adopted):
     file = site.folder / "configs/guests/101-web.yaml"
     text = file.read_text()
     file.unlink()
-    document = adopt(built, site.folder, "--only", "lxc/101")
+    document = adopt(built, site.folder, "--only", "lxc/101", "--only", "firewall_guest/101")
     assert (document["exit"], document["files"]) == (0, ["configs/guests/101-web.yaml"])
     assert file.read_text() == text
     node = site.folder / f"configs/nodes/{NODE}.yaml"
@@ -175,6 +241,42 @@ def test_only_one_and_what_it_needs(built, tmp_path):
     }
     site = living_in(built, tmp_path / "one")
     assert site.run("plan").status == 0
+
+
+def shown_by_the_api(site):
+    """What Proxmox's API would tell of the node's guests and storages."""
+    guests = []
+    for sort, dialect in (("lxc", lxc_conf), ("qemu", qemu_conf)):
+        for vmid, text in dialect.split_all(site.on_node(dialect.QUESTION)).items():
+            conf = dialect.parse(text)
+            config = {**conf.keys, "description": f"{conf.description}\n", "lxc": conf.raw}
+            config = {key: value for key, value in config.items() if value not in ("\n", ())}
+            name = conf.keys.get("hostname") or conf.keys.get("name")
+            guests.append({"type": sort, "vmid": int(vmid), "name": name, "node": NODE, "config": config})
+            guests[-1] |= {"status": "running"} if vmid == "101" else {}
+    storages = storage_cfg.parse(site.on_node("cat /etc/pve/storage.cfg"))
+    return guests, {name: {"type": one.type, **one.options} for name, one in storages.items()}
+
+
+def test_over_https_it_is_described_as_by_its_shell(built, adopted, tmp_path):
+    """An API that is not ours tells of the same node, and the node's own shell proves the plan empty."""
+    guests, storages = shown_by_the_api(built)
+    cluster = standin.Standin(tmp_path, nodes=[NODE], guests=guests, storages=storages)
+    (tmp_path / "token").write_text(standin.VALUE)
+    way = ("--api", cluster.url, "--token-id", standin.TOKEN_ID, "--token-file", str(tmp_path / "token"))
+    out = tmp_path / "site"
+    try:
+        only = ("--only", "lxc", "--only", "vm")
+        document = adopt(built, out, *way, "--ca-file", str(cluster.certificate), *only)
+    finally:
+        cluster.close()
+    assert (document["plan"], document["unproven"]) == (0, "")
+    assert names(document["adopted"]) >= {"lxc/101", "lxc/102", "vm/200", "pve_storage/guests"}
+    site, _ = adopted
+    for file in ("102-db.yaml", "200-desk.yaml"):
+        assert (out / "configs/guests" / file).read_text() == (
+            site.folder / "configs/guests" / file
+        ).read_text()
 
 
 def test_what_is_not_as_its_description_would_have_it_is_left_out(built, tmp_path):

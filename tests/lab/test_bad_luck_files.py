@@ -35,18 +35,21 @@ MISTAKES = {
     "an unknown key": (
         lambda site: site.edit(NODE_FILE, ("recordsize: 128K, quota: 600G", "recordsiez: 128K, quota: 600G")),
         (
-            "configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`\n"
-            "  hint: did you mean `recordsize`?"
+            "configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`"
+            " [V-03]\n  hint: did you mean `recordsize`?"
         ),
     ),
     "an unknown kind": (
         lambda site: site.append("\nnfs_exports: {}\n"),
-        "configs/nodes/phoenix.yaml:71:1: unknown key `nfs_exports`\n  hint: did you mean `nfs_export`?",
+        (
+            "configs/nodes/phoenix.yaml:71:1: unknown key `nfs_exports` [V-03]\n"
+            "  hint: did you mean `nfs_export`?"
+        ),
     ),
     "a name that stands there twice": (
         lambda site: site.edit(NODE_FILE, ("  quickOS/lxc-disks: {", "  quickOS/vm-disks: {")),
         (
-            "configs/nodes/phoenix.yaml:30:3: `quickOS/vm-disks` stands here twice\n"
+            "configs/nodes/phoenix.yaml:30:3: `quickOS/vm-disks` stands here twice [V-44]\n"
             "  hint: the first is at line 29"
         ),
     ),
@@ -110,9 +113,9 @@ def test_all_mistakes_are_said_at_once_in_the_order_of_the_files(converged):
     # the second mistake stands in `*`: five shares have it, and it is one mistake
     assert ran.err == said(
         """
-configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez`
+configs/nodes/phoenix.yaml:29:23: zfs_dataset:quickOS/vm-disks: unknown key `recordsiez` [V-03]
   hint: did you mean `recordsize`?
-configs/nodes/phoenix.yaml:62:5: samba_share:*: unknown key `read_olny`
+configs/nodes/phoenix.yaml:62:5: samba_share:*: unknown key `read_olny` [V-03]
   hint: did you mean `read_only`?
 configs/nodes/second.yaml:1:1: node `second` is not in inventory/hosts.yaml
   hint: add it there: how it is reached

@@ -4,6 +4,8 @@ import contextlib
 import json
 import shlex
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.lab.containers import BASE
@@ -11,6 +13,7 @@ from tests.lab.running import REPOSITORY
 from tests.lab.small import SmallSite
 
 from phoenix_hypervisor.compose.samples import PACKAGES
+from phoenix_hypervisor.dialects.docker import HELLO
 from phoenix_hypervisor.secrets import Secret
 
 GUEST, VMID = "vectors", 126
@@ -154,6 +157,20 @@ def test_a_service_that_dies_is_told_with_its_last_words_and_without_its_secrets
     assert site.run("apply", "--yes").status == 0
 
 
+def test_a_port_that_somebody_else_has_is_said_and_theirs_is_left_alone(site):
+    theirs = {"services": {"web": {"image": WHOAMI, "ports": ["8099:80"]}}}
+    compose = "docker compose -p theirs --project-directory /root"
+    inside(site, f"echo {shlex.quote(json.dumps(theirs))} >/root/compose.yaml; {compose} up -d")
+    before = up(site, "theirs-web-1")
+    serves = {"serves": {8099: {"role": "web", "health": "/health"}}}
+    with declared(site, "compose_app", {"web": {**app(ports=["8099:80"])["web"], **serves}}):
+        run = site.run("apply", "--yes")
+    assert run.status == 1
+    assert "Bind for 0.0.0.0:8099 failed: port is already allocated" in run.out + run.err
+    assert up(site, "theirs-web-1") == before
+    inside(site, f"{compose} down; rm /root/compose.yaml")
+
+
 def test_settings_of_others_are_kept_and_what_is_ours_goes(site):
     theirs = '{"debug": true, "log-opts": {"max-file": "2"}, "live-restore": false}'
     inside(site, f"printf '%s' {shlex.quote(theirs)} >/etc/docker/daemon.json")
@@ -197,6 +214,24 @@ def test_a_new_key_is_the_only_one_that_opens(site):
     assert site.run("apply", "--yes").status == 0
 
 
+def test_what_one_connection_runs_answers_in_another_that_was_there_before(site):
+    """Each has programs of its own: a health check may meet a daemon that is older than the container."""
+    web = f"lxc-attach -n {VMID} --clear-env -- curl -sS -o /dev/null -w '%{{http_code}} ' http://127.0.0.1:8080"
+    wait = "until [ -e /root/made ]; do sleep 0.05; done"
+    inside(site, "docker stop web-web-1")
+    with ThreadPoolExecutor() as pool:
+        other = pool.submit(
+            site.on_node, f"{web} 2>&- || :; >/root/asked; {wait}; {web}; rm /root/asked /root/made"
+        )
+        try:
+            while not (site.node.root / "root/asked").exists() and not other.done():
+                time.sleep(0.02)
+            inside(site, "docker start web-web-1")
+        finally:
+            site.on_node(">/root/made")
+        assert other.result() == "000 200 "
+
+
 def test_an_app_that_goes_takes_its_volumes_only_when_that_is_allowed(site):
     before = up(site, "web-web-1")
     gone = {key: part for key, part in SECTIONS.items() if key != "compose_app"}
@@ -227,3 +262,38 @@ def test_the_example_converges_and_open_webui_finds_the_models_of_ollama(tmp_pat
     assert (again.status, again.out.splitlines()[-1].endswith("nothing to do")) == (0, True)
     seen = "lxc-attach -n 956 --clear-env -- curl -s http://127.0.0.1:8080/ollama/api/tags"
     assert [model["name"] for model in json.loads(example.on_node(seen))["models"]] == ["llama3.2:1b"]
+
+
+def test_the_image_service_converges_with_its_share_of_a_card(tmp_path):
+    """Docker's containers get cards in an unprivileged guest, and what others set in both files is kept."""
+    example = SmallSite(tmp_path / "image-service", "phoenix")
+    shutil.copytree(
+        REPOSITORY / "examples/image-service", example.folder, ignore=shutil.ignore_patterns(".phoenix")
+    )
+    assert example.run("lab", "up").status == 0
+    applied = example.run("apply", "--yes")
+    assert applied.status == 0, applied.out + applied.err
+    # once, in the layer
+    assert applied.err.count("apt-get install nvidia-container-toolkit=1.17.8-1") == 1
+
+    def inside(command):
+        return example.on_node(f"lxc-attach -n 958 --clear-env -- /bin/sh -c {shlex.quote(command)}")
+
+    assert inside("curl -s http://127.0.0.1:9090/api/v1/app/version") == '{"version":"6.14.1"}'
+    config, daemon = "/etc/nvidia-container-runtime/config.toml", "/etc/docker/daemon.json"
+    assert json.loads(inside(f"cat {daemon}"))["log-opts"] == {"max-size": "10m", "max-file": "3"}
+    assert 'ldconfig = "@/sbin/ldconfig.real"' in inside(f"cat {config}")
+    # declared in the guest as well, it is found right there, until somebody changes it
+    file = "configs/guests/958-image-service.yaml"
+    example.edit(
+        file, ("\ncompose_app:", "\nnvidia_container_toolkit: { version: 1.17.8-1 }\n\ncompose_app:")
+    )
+    again = example.run("apply", "--yes")
+    assert (again.status, again.out.splitlines()[-1].endswith("nothing to do")) == (0, True)
+    inside(f"sed -i 's/^no-cgroups.*/no-cgroups = false/' {config}")
+    said = inside(f"docker run --rm --gpus all {HELLO} 2>&1 || :")
+    assert "failed to add device rules" in said
+    repaired = example.run("apply", "--yes")
+    assert repaired.status == 0, repaired.out + repaired.err
+    assert "nvidia-ctk config --set nvidia-container-cli.no-cgroups=true" in repaired.err
+    assert "systemctl restart docker" not in repaired.err

@@ -1,14 +1,17 @@
-"""The reference site's nine containers: made from nothing, side by side, and then at rest."""
+"""The reference site's ten containers: made from nothing, side by side, and then at rest."""
 
 import itertools
+import json
+import shlex
 
 import pytest
+from tests.lab.running import PASSWORD
 
 LAYERS = (900, 901, 902, 920)
-WORKLOADS = (950, 951, 952, 953, 955)
+WORKLOADS = (950, 951, 952, 953, 955, 960)
 CLOCKS = 0.05
 """When a step began is told by another clock than how long it took."""
-CLONED_FROM = {901: 900, 902: 900, 953: 900, 920: 901, 955: 901, 950: 920, 951: 920, 952: 902}
+CLONED_FROM = {901: 900, 902: 900, 953: 900, 920: 901, 955: 901, 960: 900, 950: 920, 951: 920, 952: 902}
 
 
 def conf(site, vmid):
@@ -25,7 +28,7 @@ def made(converged_with):
     }
 
 
-def test_all_nine_are_there_the_layers_sealed_and_the_workloads_running(whole_converged):
+def test_all_ten_are_there_the_layers_sealed_and_the_workloads_running(whole_converged):
     running = {int(vmid) for vmid in whole_converged.on_node("lxc-ls --running -1").split()}
     assert running == set(WORKLOADS)
     assert all("[phoenix_layer]\n#phoenix " in conf(whole_converged, vmid) for vmid in LAYERS)
@@ -49,8 +52,27 @@ def test_then_nothing_is_left_to_do_and_the_health_check_agrees(whole_converged)
         applied = whole_converged.run("apply", "--yes", "-v")
         verified = whole_converged.run("verify", "-q", "-k", "lxc or shared_volume or host_file")
     assert (planned["exit"], planned["entries"], planned["orphans"], planned["notices"]) == (0, [], [], {})
-    assert (applied.status, applied.out) == (0, "128 resources as declared, nothing to do\n")
+    assert (applied.status, applied.out) == (0, "142 resources as declared, nothing to do\n")
     assert verified.status == 0, verified
+
+
+def test_the_desktop_works_and_is_told_when_it_does_not(whole_converged):
+    def inside(command):
+        said = whole_converged.on_node(f"qm guest exec 8001 -- sh -c {shlex.quote(command)}")
+        return json.loads(said).get("out-data", "")
+
+    asked = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8888/api"
+    assert inside("curl -s http://127.0.0.1:8888/api") == '{"version":"2.21.1"}'
+    known = f"{asked}/kernels -H {shlex.quote(f'Authorization: token {PASSWORD}')}"
+    assert inside(f"{asked}/kernels; {known}") == "403200"
+    assert inside("stat -c '%a %U' /etc/jupyter/jupyter_server_config.json") == "600 admin\n"
+    assert PASSWORD not in inside("cat /etc/systemd/system/jupyter.service; systemctl show jupyter")
+    assert inside("systemctl is-active graphical.target xrdp jupyter") == "active\n" * 3
+    assert inside("/opt/ml/bin/python -c 'import torch; print(torch.__version__)'") == "2.8.0\n"
+    inside("rm -r /opt/ml/lib/python3.12/site-packages/torch")
+    ran = whole_converged.run("verify", "-q", "-k", "imports and ml")
+    assert ran.status == 1
+    assert "ModuleNotFoundError: No module named 'torch'" in ran.out
 
 
 def test_branches_were_made_at_the_same_time_and_no_layer_was_cloned_twice_at_once(converged_with, made):

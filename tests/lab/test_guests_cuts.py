@@ -108,16 +108,18 @@ def killed_at(site, moment, *arguments):
     (root / "held").unlink()
 
 
-MOMENTS = (
-    *("after create 900", "after set 900", "after start 900", "after shutdown 900", "after snapshot 900"),
-    *("before clone 900", "after clone 900", "after mount 950", "after unmount 950", "after set 950"),
-)
+OF_LAYER = tuple(f"after {verb} 900" for verb in ("create", "set", "start", "shutdown", "snapshot"))
+OF_CLONE = ("before clone 900", "after clone 900", "after mount 950", "after unmount 950", "after set 950")
 
 
 def test_killed_in_the_middle_of_each_script_it_arrives_at_the_same_containers(empty, whole):
+    """One lane at a time: a kill that meets another one may leave a volume that no conf names yet."""
     hold_pct(empty)
-    for moment in MOMENTS:
-        killed_at(empty, moment)
+    for moment in OF_LAYER:
+        killed_at(empty, moment, "--target", "base")
+    assert empty.run("apply", "--yes", "--target", "base").status == 0
+    for moment in OF_CLONE:
+        killed_at(empty, moment, "--target", "web")
     arrives(empty, whole)
 
 

@@ -385,6 +385,19 @@ class TestTransport:
         ]
         assert transport.trips == before + 1
 
+    def test_what_an_act_says_is_heard_while_it_runs(self, node, open_transport):
+        os.mkfifo(node.root / "srv/go")
+        told = []
+
+        def hear(said):
+            told.append(said)
+            if said == "143 MB so far":
+                (node.root / "srv/go").write_text("on\n")
+
+        command = "printf '143 MB so far\\r'; read -r answer </srv/go; echo \"$answer\""
+        answer = open_transport().act(command, None, hear)
+        assert (answer.stdout, told) == (b"143 MB so far\ron\n", ["143 MB so far", "on"])
+
     def test_a_node_that_is_not_up(self, tmp_path):
         with pytest.raises(HostError) as raised:
             LabTransport(Address("pve9", "pve9", "lab", options=(str(tmp_path / "pve9"),))).open()

@@ -1,11 +1,15 @@
 """What a run tells besides its screen: events on stdout, a log, metrics; none of them a secret."""
 
 import contextlib
+import http.server
 import json
 import os
 import re
 import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 import urllib.request
 
@@ -32,7 +36,7 @@ def test_events_are_what_the_record_has_and_nothing_else_is_on_stdout(converged)
     converged.drift("zfs-property")
     planned = converged.run("plan", "--events")
     assert (planned.status, planned.err) == (2, "")
-    assert [event["event"] for event in rows(planned.out) if event["event"] != "revision"] == [
+    assert [event["event"] for event in rows(planned.out) if event["event"] not in ("revision", "phase")] == [
         "run",
         "plan",
         "end",
@@ -40,7 +44,10 @@ def test_events_are_what_the_record_has_and_nothing_else_is_on_stdout(converged)
     applied = converged.run("apply", "--events")  # nobody is asked
     assert (applied.status, applied.err) == (0, "")
     told = rows(applied.out)
-    assert told == rows(converged.run("show", "last", "--json").out)
+    kept = [event for event in told if event["event"] != "phase"]
+    assert kept == rows(converged.run("show", "last", "--json").out)
+    phases = {event["phase"] for event in told if event["event"] == "phase"}
+    assert phases == {"load", "connect", "inspect"}
     (ran,) = [event for event in told if event["event"] == "ran"]
     assert (ran["resource"], ran["status"]) == (DATASET, 0)
     assert told[-1]["event"] == "end"
@@ -81,11 +88,17 @@ def test_places_that_cannot_be_written_stop_nothing(converged, tmp_path):
     assert converged.run("plan").status == 0
 
 
-def test_a_health_check_logs_too(converged, tmp_path):
-    log = tmp_path / "log"
+def test_a_health_check_logs_and_counts_too(converged, tmp_path):
+    log, metrics = tmp_path / "log", tmp_path / "phoenix.prom"
     converged.drift("zfs-property")
-    arguments = ("--log-file", str(log), "verify", "-q", "-k", "zfs_dataset and test_properties")
-    assert converged.run(*arguments).status == 1
+    arguments = ("--log-file", str(log), "verify", "-q", "--target", DATASET.partition("/")[2])
+    assert converged.run(*arguments, "--metrics-file", str(metrics)).status == 1
+    found = samples(metrics.read_text())
+    assert found["phoenix_run_checks", "phoenix", "zfs_dataset", "failed", "verify"] == 1
+    assert found["phoenix_run_checks", "phoenix", "zfs_dataset", "passed", "verify"] >= 1
+    assert found["phoenix_resources", "phoenix", "zfs_dataset", "drift"] == 1
+    assert found["phoenix_run_exit_status", "verify"] == 1
+    assert found["phoenix_round_trips", "phoenix"] >= 1
     (line,) = [line for line in log.read_text().splitlines() if " warning " in line]
     assert f"{DATASET}: test_zfs_dataset.py::test_properties" in line
     assert " error   " in log.read_text().splitlines()[-1]
@@ -102,6 +115,58 @@ def test_no_secret_is_in_what_is_told(converged, tmp_path):
     for text in (ran.out, ran.err, log.read_text(), metrics.read_text()):
         assert PASSWORD not in text
     assert {row["level"] for row in rows(log.read_text())} == {"debug", "info", "warning"}
+
+
+def test_a_trace_of_each_run_is_sent_and_a_collector_that_is_down_stops_nothing(converged):
+    service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+    got = []
+
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    def run(*arguments):
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
+        command = [sys.executable, "-m", "phoenix_hypervisor", "--site", str(converged.folder), *arguments]
+        ran = subprocess.run(command, env=plain | told, capture_output=True, text=True, check=False)
+        spans = [
+            span
+            for body in got
+            for of_resource in service.ExportTraceServiceRequest.FromString(body).resource_spans
+            for scope in of_resource.scope_spans
+            for span in scope.spans
+        ]
+        assert PASSWORD.encode() not in b"".join(got)
+        got.clear()
+        return ran, spans
+
+    converged.drift("samba-password")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        applied, spans = run("apply", "--yes")
+        verified, checked = run("verify", "-q", "--target", DATASET.partition("/")[2])
+        server.shutdown()
+        thread.join()
+    assert (applied.returncode, verified.returncode) == (0, 0), (applied, verified)
+    names = [span.name for span in spans]
+    assert {*names} == {"phoenix apply", "load", "connect", "inspect", "step"} | ({*names} & {"render"})
+    (whole,) = [span for span in spans if span.name == "phoenix apply"]
+    assert {span.parent_span_id for span in spans if span is not whole} == {whole.span_id}
+    facts = {
+        one.key: one.value.string_value for span in spans if span.name == "step" for one in span.attributes
+    }
+    assert (facts["phoenix.host"], facts["phoenix.kind"]) == ("phoenix", "samba_user")
+    assert "phoenix verify" in [span.name for span in checked]
+    down, _ = run("plan")
+    assert (down.returncode, down.stderr.count("\n")) == (0, 1), down
+    assert down.stderr.startswith("traces were not ")
 
 
 def test_a_watcher_tells_looks_as_events_and_metrics(converged, tmp_path):

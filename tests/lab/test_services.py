@@ -1,5 +1,6 @@
 """Services in guests, with bad luck: a program that dies, a wrong checksum, a model that is there in part."""
 
+import re
 import shutil
 
 import pytest
@@ -8,9 +9,12 @@ from tests.lab.running import REPOSITORY
 from tests.lab.small import SmallSite
 
 from phoenix_hypervisor.errors import ExitCode
+from phoenix_hypervisor.lab.faults import Faults, Sort
 
 NET = {"eth0": {"bridge": "vmbr0", "ip": "10.0.0.60/24", "gw": "10.0.0.1"}}
 SERVER = "160-server"
+MODELS = {"source": "/tank/one", "uid": 0, "gid": 0}
+MORE = ("llama3.2:1b", "qwen2.5:0.5b")
 RELEASE = {
     "version": "0.12.6",
     "sha256": "de82adce2ab79235115d511ff22fcb099ac53b67127870f12b80198c033ec0a1",
@@ -37,11 +41,11 @@ def site(made, tmp_path):
     return made.copy(tmp_path / "site")
 
 
-def declare(site, unit=DAEMON, ollama=RELEASE, models=("llama3.2:1b",), watched=0):
+def declare(site, unit=DAEMON, ollama=RELEASE, models=("llama3.2:1b",), watched=0, **further):
     settings = {**ollama, "folder": "/srv/models", "models": [*models]}
     daemon = {"sections": unit, "watch_seconds": watched}
-    inside = {"systemd_unit": {"phoenix-daemon.service": daemon}, "ollama": settings}
-    site.declare({SERVER: {"lxc": {**BASE, "net": NET}, **inside}})
+    inside = {"systemd_unit": {"phoenix-daemon.service": daemon}, "ollama": settings, **further}
+    site.declare({SERVER: {"lxc": {**BASE, "net": NET, "mounts": {"/srv/models": MODELS}}, **inside}})
 
 
 def inside(site, command):
@@ -100,6 +104,48 @@ def test_a_model_that_nobody_has_is_said_in_the_registrys_words(site):
     ran = site.apply()
     assert ran.code is ExitCode.FAILED
     assert "no-such-model:1b was not pulled" in str(ran.outcome.stuck)
+
+
+def listed(site):
+    return set(re.findall(r'"name":"([^"]*)"', inside(site, "curl -s http://127.0.0.1:11434/api/tags")))
+
+
+def test_without_a_network_neither_a_model_nor_a_package_comes_and_what_is_there_serves_on(site):
+    Faults(site.node.folder).set(Sort.OFFLINE, detail="160")
+    declare(site, models=MORE, apt_package={"htop": {}})
+    ran = site.apply()
+    assert ran.code is ExitCode.FAILED
+    said = {str(ref): reason for ref, reason in ran.outcome.stuck.items()}
+    assert "was not pulled" in said["ollama:server"]
+    assert "no such host" in said["ollama:server"]
+    assert "W: Failed to fetch" in said["apt_package:htop"]
+    assert "Temporary failure resolving" in said["apt_package:htop"]
+    assert listed(site) == {MORE[0]}
+    Faults(site.node.folder).clear()
+    inside(site, "apt-get update")
+    Faults(site.node.folder).set(Sort.OFFLINE, detail="160")
+    fetching = inside(site, "apt-get -y install htop 2>&1 || dpkg-query -W htop 2>&1 || :")
+    assert "E: Failed to fetch" in fetching
+    assert "no packages found matching htop" in fetching
+    Faults(site.node.folder).clear()
+    ran = site.apply()
+    assert (ran.code, ran.outcome.stuck, listed(site)) == (ExitCode.OK, {}, {*MORE})
+
+
+def test_a_model_for_which_there_is_no_space_is_not_taken_for_whole_and_comes_when_there_is(site):
+    before = site.on_node("find /tank/one -type f | sort")
+    Faults(site.node.folder).set(Sort.FULL, detail="/tank/one")
+    declare(site, models=MORE)
+    ran = site.apply()
+    assert ran.code is ExitCode.FAILED
+    (said,) = ran.outcome.stuck.values()
+    assert f"{MORE[1]} was not pulled" in said
+    assert "no space left on device" in said
+    Faults(site.node.folder).clear()
+    assert site.on_node("find /tank/one -type f ! -name '*-partial' | sort") == before
+    assert listed(site) == {MORE[0]}
+    ran = site.apply()
+    assert (ran.code, ran.outcome.stuck, listed(site)) == (ExitCode.OK, {}, {*MORE})
 
 
 def test_the_training_example_converges_and_runs_only_when_somebody_says_so(tmp_path):

@@ -1,4 +1,4 @@
-"""The stand-ins for pvesh, vzdump and `pct restore`: they accept, refuse and say what Proxmox's own do."""
+"""The stand-ins for pvesh, vzdump, `pct restore` and qmrestore: they say and refuse what Proxmox's own do."""
 
 import pytest
 from tests.lab.test_standins_base import Node
@@ -61,6 +61,30 @@ def node(tmp_path) -> Node:
 def test_they_say_what_was_recorded(node, command: str) -> None:
     ended = node.run(*command.split())
     assert (ended.status == 0, ended.out, ended.err) == SAID[command]
+
+
+QMRESTORE = {
+    "": "400 not enough arguments\nqmrestore <archive> <vmid> [OPTIONS]\n",
+    "/x.vma 140 more": "400 too many arguments\nqmrestore <archive> <vmid> [OPTIONS]\n",
+    "--name x /x.vma 140": "Unknown option: name\n400 unable to parse option\n",
+    "/x.vma 5": "400 Parameter verification failed.\nvmid: invalid format",
+    "/x.vma 140": "can't find file '/x.vma'\n",
+    "local:backup/nosuch.vma.zst 140": "volume 'local:backup/nosuch.vma.zst' does not exist\n",
+    "/there.vma 140 --storage files": "storage 'files' does not support vm images\n",
+    "/there.vma 141": "unable to restore VM 141 - VM 141 already exists on node",
+    "/there.vma 140": "unable to restore VM 140 - ",
+    "/there.vma 140 --force 1": "qmrestore: not simulated: --force",
+}
+
+
+def test_a_machine_is_not_restored_from_nothing_nor_over_another(node) -> None:
+    (node.root / "there.vma").write_text("no archive\n")
+    machines = node.root / "etc/pve/qemu-server"
+    (machines / "141.conf").write_text("name: x\n")
+    for words, said in QMRESTORE.items():
+        ended = node.run("qmrestore", *words.split())
+        assert (ended.status != 0, ended.err.startswith(said)) == (True, True), (words, ended)
+    assert [path.name for path in machines.iterdir()] == ["141.conf"]
 
 
 def test_a_backup_of_nobody_is_a_job_with_errors(node) -> None:

@@ -1,10 +1,15 @@
 """`phoenix watch` on a lab node: what changed is told once, and repaired only where the site allows it."""
 
 import contextlib
+import http.server
 import json
 import os
+import re
+import shutil
 import signal
+import threading
 import time
+import urllib.request
 
 import pytest
 from tests.lab.running import Sort
@@ -26,8 +31,8 @@ def watched(converged):
     """A site, and what starts watchers on it that are gone at the end."""
     started = []
 
-    def watch():
-        started.append(converged.start("watch"))
+    def watch(*arguments):
+        started.append(converged.start(*arguments, "watch", "--metrics-port", "0"))
         return started[-1]
 
     yield converged, watch
@@ -36,12 +41,41 @@ def watched(converged):
             one.kill()
 
 
-def test_drift_is_told_once_and_left_alone_then_repaired_when_that_is_allowed(watched):
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hook():
+    with http.server.HTTPServer(("127.0.0.1", 0), Hook) as server:
+        server.got = []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def read(address):
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        return answer.read().decode()
+
+
+def test_drift_is_told_everywhere_and_left_alone_then_repaired_when_that_is_allowed(watched, hook, tmp_path):
     converged, watch = watched
-    told = converged.folder / "told"
-    converged.append(f"\nwatch:\n  interval_seconds: 1\n  notify: [{{ command: [tee, -a, {told}] }}]\n", SITE)
+    told, log = converged.folder / "told", tmp_path / "log"
+    ways = [f"{{ command: [tee, -a, {told}] }}"]
+    if shutil.which("curl"):
+        ways.append(f"{{ webhook: 'http://127.0.0.1:{hook.server_port}/' }}")
+    converged.append(f"\nwatch:\n  interval_seconds: 1\n  notify: [{', '.join(ways)}]\n", SITE)
     converged.drift("zfs-property")
-    watching = watch()
+    watching = watch("--log-file", str(log))
 
     def said():
         path = watching.said / "err"
@@ -51,6 +85,16 @@ def test_drift_is_told_once_and_left_alone_then_repaired_when_that_is_allowed(wa
     second = converged.run("watch")
     assert second.status == 1
     assert "this site is being watched already" in second.err
+    assert f"{DATASET}: drift: compression: gzip-9 → lz4" in log.read_text()
+    metrics, report = re.search(r"metrics: (http://\S+), report: (http://\S+)", said()).groups()
+    assert re.search(
+        r'^phoenix_resources\{.*kind="zfs_dataset",.*status="drift"\} 1\.0$', read(metrics), re.MULTILINE
+    )
+    page = read(report)
+    assert f"<code>{DATASET}</code>" in page
+    assert "<del>gzip-9</del>" in page
+    until(lambda: len(hook.got) == len(ways) - 1, watching)
+    assert [one["about"] for body in hook.got for one in body["news"]] == [DATASET] * (len(ways) - 1)
     acts = len(converged.all_acts())
 
     converged.edit(SITE, ("name: reference", "name: [reference"))
@@ -63,6 +107,7 @@ def test_drift_is_told_once_and_left_alone_then_repaired_when_that_is_allowed(wa
     )
     until(lambda: f"repaired: {DATASET}" in said(), watching)
     assert converged.all_acts()[acts:] == ["zfs set compression=lz4 fastData/heads-bulk-data"]
+    until(lambda: "repaired" in str(hook.got) or len(ways) == 1, watching)
 
     converged.faults.set(Sort.REFUSE)
     until(lambda: "unseen: phoenix: " in said(), watching)

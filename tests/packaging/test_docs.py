@@ -12,6 +12,7 @@ from tests.packaging.documents import PAGES, PROJECT
 from phoenix_hypervisor import errors
 from phoenix_hypervisor.cli import Workplace, phoenix
 from phoenix_hypervisor.config.model import InventoryEntry, Reach, SiteHead
+from phoenix_hypervisor.config.rules.settled import SETTLED
 from phoenix_hypervisor.converge.engine import Outcome
 from phoenix_hypervisor.converge.plan import Entry, Plan
 from phoenix_hypervisor.converge.steps import Ran
@@ -137,8 +138,12 @@ def test_rules_are_those_of_the_code():
         if "legacy" not in path.parts  # those of the predecessor's files are on the page of the import
         for rule in re.findall(r'"(V-\d\d)"', path.read_text(encoding="utf-8"))
     }
-    rows = documents.table((DOCS / "rules.md").read_text(), "| rule | refused")
-    assert [first for first, *_ in rows] == sorted(named)
+    page = (DOCS / "rules.md").read_text()
+    rows = documents.table(page, "| rule | refused")
+    assert [first for first, *_ in rows] == sorted(named - set(SETTLED))
+    assert documents.table(page, "| id | what was wrong") == [
+        [one.id, one.defect, one.why] for one in SETTLED.values()
+    ]
 
 
 def test_settings_of_the_site_and_the_inventory_are_those_of_the_models():
@@ -166,6 +171,9 @@ def test_dependencies_are_those_declared_and_are_used_as_the_decision_says():
     assert [*said] == [re.split("[<>=]", wanted)[0] for wanted in project["dependencies"]]
     used = {name: IMPORTED_AS.get(name, name) in imported() for name in said}
     assert used == {name: not why.startswith("**not used") for name, why in said.items()}
+    extra = next(part for part in decision.split("\n\n") if part.startswith("As the extra `otel`:"))
+    tracing = [re.split("[<>=]", one)[0] for one in project["optional-dependencies"]["otel"]]
+    assert re.findall(r"`(opentelemetry[^`]*)`", extra) == tracing
     developing = next(part for part in decision.split("\n\n") if part.startswith("For development:"))
     wanted = [re.split("[<>=]", one)[0] for one in project["optional-dependencies"]["dev"]]
     assert re.findall(r"`([^`]+)`", developing) == wanted

@@ -26,7 +26,7 @@ TOOLS = {
 PACKAGES = (
     "systemd-sysv", "dbus", "openssh-server", "iproute2", "samba", "smbclient", "nfs-kernel-server",
     "rpcbind", "acl", "attr", "python3", "procps", "kmod", "openssl", "lxc", "uidmap", "busybox-static",
-    "iputils-ping", "zstd", "iptables", "ipset",
+    "iputils-ping", "zstd", "iptables", "ipset", "cloud-init",
 )  # fmt: skip
 UNWANTED = ("man", "doc", "locale", "info")
 # Without a kernel of its own a node cannot have these; the rest only costs time at every boot.
@@ -43,6 +43,7 @@ root=$1
 rm -f "$root"/etc/ssh/ssh_host_*
 : >"$root/etc/machine-id"
 for unit in {" ".join(MASKED)}; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done
+touch "$root"/etc/cloud/cloud-init.disabled  # only its schema is asked
 for file in subuid subgid; do echo root:100000:65536 >"$root/etc/$file"; done
 """
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from . import base
 from .base import Unusable
 from .cluster import Cluster
 from .cluster import cluster as make_cluster
@@ -17,15 +19,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
 
 
+def _cannot(reason: Unusable) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"systemd nodes must run here: {reason}", pytrace=False)
+    pytest.skip(f"no systemd nodes on this machine: {reason}")
+
+
+@pytest.fixture(scope="session")
+def debian() -> Path:
+    """The Debian root of the nodes, which nobody writes into."""
+    try:
+        return base.root()
+    except Unusable as reason:
+        _cannot(reason)
+
+
 @pytest.fixture(scope="session")
 def _cluster() -> Iterator[Cluster]:
     try:
         with make_cluster() as made:
             yield made
     except Unusable as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"systemd nodes must run here: {reason}", pytrace=False)
-        pytest.skip(f"no systemd nodes on this machine: {reason}")
+        _cannot(reason)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,9 @@ from .hub import (
     until,
 )
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = Path(sysconfig.get_path("purelib"))
+"""What phoenix runs from on a node that watches a site itself."""
 COMMON = f"{FOLDER}/common"
 STANDINS = "/usr/local/lib/phoenix-lab"
 STAND_IN_FOR = ("zpool", "zfs", "pvesm", "lsblk", "update-initramfs", "pct", "pveam")
@@ -131,6 +135,7 @@ class Node:
         nspawn = ["systemd-nspawn", "--quiet", f"--directory={self._place}/root", "--boot", "--console=pipe"]
         nspawn += ["--register=no", "--keep-unit", f"--machine={self.name}", "--link-journal=no"]
         nspawn += ["--network-bridge=br0", f"--bind={SHARED}:/mnt/shared"]
+        nspawn += [f"--bind-ro={REPOSITORY}:/opt/phoenix", f"--bind-ro={PACKAGES}:/opt/packages"]
         script = f"{enter}export SYSTEMD_NSPAWN_API_VFS_WRITABLE=1; exec {shlex.join(nspawn)}"
         with self._hub.path(f"{self._place}/console").open("wb") as console:
             self._process = subprocess.Popen(

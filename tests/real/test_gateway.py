@@ -38,7 +38,7 @@ def test_a_chat_arrives_word_by_word(server, port):
         asked.begin_stream()
         for word in ("one", "two", "three"):
             asked.send_chunk(f'data: {{"choices": [{{"delta": {{"content": "{word}"}}}}]}}\n\n')
-            assert arrived.acquire(timeout=20)
+            assert arrived.acquire(timeout=60)
         asked.send_chunk("data: [DONE]\n\n")
         asked.send_chunk("")
 

@@ -6,14 +6,21 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from phoenix_hypervisor import registry
+from phoenix_hypervisor.dialects import prometheus as dialect
+from phoenix_hypervisor.firewall.ports import FACT, Network
+from phoenix_hypervisor.kinds.prometheus_server import RULES
 from phoenix_hypervisor.observe import metrics as numbers
 from phoenix_hypervisor.observe.metrics import Metrics
 from phoenix_hypervisor.records.events import Run
+from phoenix_hypervisor.resource import Given, Ref
+from phoenix_hypervisor.services import SERVICE, Service
 from phoenix_hypervisor.watch.endpoint import serving
 
 pytestmark = pytest.mark.real
@@ -64,6 +71,15 @@ def prometheus(tmp_path):
             found = {one["labels"]["alertname"]: one for one in alerts if one["state"] == "firing"}
             return {name: one["annotations"]["summary"] for name, one in found.items()}
 
+        def ask(path, **words):
+            """Return the `data` of an answer of its API."""
+            query = urllib.parse.urlencode(words)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}?{query}", timeout=10) as answer:
+                told = json.load(answer)
+            assert told["status"] == "success", told
+            return told["data"]
+
+        firing.ask = ask
         return firing
 
     yield start
@@ -105,3 +121,69 @@ def test_rules_fire_when_a_node_drifts_and_recover_with_it(prometheus, tmp_path)
             {"PhoenixFilesWrong": "lab: the site's files are wrong; the last good ones are gone by"},
             tmp_path,
         )
+        board = json.loads(Path(numbers.__file__).with_name("dashboard.json").read_text())
+        told = {}
+        for panel in board["panels"]:
+            for target in panel.get("targets", ()):
+                expression = target["expr"].replace("$site", ".*")
+                told[panel["title"]] = firing.ask("/api/v1/query", query=expression)["result"]
+        assert len(told) > 15
+        assert [row["value"][1] for row in told["As declared"]] == ["1"]
+        assert [row["value"][1] for row in told["Not as declared"]] == ["0"]
+        assert [row["value"][1] for row in told["Files"]] == ["1"]
+        assert [row["value"][1] for row in told["Targets down"]] == ["0"]
+
+
+def tool(name):
+    return shutil.which(name) or pytest.skip(f"no {name} here: it comes with Debian's packages")
+
+
+def started(*argv):
+    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_the_configuration_of_a_site_is_taken_and_its_targets_are_up(tmp_path):
+    """As its checks see it, with the exporter of a machine and one that is not there."""
+    promtool, server, exporter = tool("promtool"), tool("prometheus"), tool("prometheus-node-exporter")
+    node, own, nobody = free_port(), free_port(), free_port()
+    made = registry.kind("prometheus_server").model_validate({
+        "name": "watch", "scrape_seconds": 1,
+        "rules": (Path(__file__).parents[2] / "configs/files/monitoring/rules.yaml").read_text(),
+    })  # fmt: skip
+    exporters = {"node": node, "gone": nobody}
+    offers = [
+        Given(SERVICE, name, Service("metrics", port, metrics="/metrics"), Ref("watch", "exporter", name))
+        for name, port in exporters.items()
+    ]
+    made.bind([Given(*FACT, Network(), None), *offers])
+    rules, config = tmp_path / "rules.yml", tmp_path / "prometheus.yml"
+    rules.write_text(made.rules)
+    config.write_text("# a comment\n" + made.config.replace(RULES, str(rules)))
+    subprocess.run([promtool, "check", "rules", rules], check=True, capture_output=True)
+    subprocess.run([promtool, "check", "config", config], check=True, capture_output=True)
+    words = [f"--config.file={config}", f"--web.listen-address=127.0.0.1:{own}"]
+    option = made_exporter(node).argv[1:]
+    running = [started(exporter, *option), started(server, *words, f"--storage.tsdb.path={tmp_path}/data")]
+
+    def health():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{own}/api/v1/targets", timeout=10) as answer:
+                return dialect.health(answer.read().decode())
+        except OSError:
+            return {}
+
+    try:
+        place = f"127.0.0.1:{nobody}"
+        refused = f'Get "http://{place}/metrics": dial tcp {place}: connect: connection refused'
+        end = time.monotonic() + 120
+        while (found := health()) != {"node watch/node": "up", "gone watch/gone": refused}:
+            assert time.monotonic() < end, found
+            time.sleep(0.2)
+    finally:
+        for one in running:
+            one.terminate()
+            one.wait(30)
+
+
+def made_exporter(port):
+    return registry.kind("prometheus_exporter").model_validate({"name": "node", "port": port})

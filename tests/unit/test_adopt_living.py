@@ -2,18 +2,25 @@
 
 import pytest
 
-from phoenix_hypervisor.adopt.living import guests, people, reading, shares, storage, writing
+from phoenix_hypervisor.adopt.living import (
+    backups,
+    firewalls,
+    guests,
+    network,
+    people,
+    questions,
+    reading,
+    settling,
+    shares,
+    storage,
+    texts,
+    writing,
+)
 from phoenix_hypervisor.adopt.living.found import Draft, Left, Thing
 from phoenix_hypervisor.adopt.living.settling import refuse_unknown
 from phoenix_hypervisor.errors import UsageError
 
-NOTHING = dict.fromkeys(
-    (
-        *("name", "memory", "disks", "pools", "pool_properties", "datasets", "volumes", "owners", "arc"),
-        *("storages", "exports", "shares", "users", "containers", "running", "cards", "guests", "firewalls"),
-    ),
-    "",
-)
+NOTHING = dict.fromkeys(questions.QUESTIONS, "")
 
 
 def found(reader, **answers):
@@ -215,13 +222,151 @@ def test_containers_are_called_by_their_hostnames():
     assert guests.called("", "103", ()) == "ct103"
 
 
-def test_machines_and_firewalls_are_left_alone():
-    places = '{"ids": {"200": {"node": "pve1", "type": "qemu"}, "201": {"node": "pve2", "type": "qemu"}}}'
-    answers = {**NOTHING, "name": "pve1\n", "guests": places}
-    answers["firewalls"] = "/etc/pve/firewall/cluster.fw\n/etc/pve/firewall/101.fw\n/etc/pve/local/host.fw\n"
-    assert [str(one) for one in guests.others(answers)] == [
-        *("vm/200", "firewall_cluster", "firewall_guest/101", "firewall_node")
+def test_machines_are_called_by_their_names():
+    said = (
+        "==> 200.conf <==\nname: Desk\nmemory: 2048\nballoon: 0\ncores: 4\nagent: enabled=1,type=isa\n"
+        "scsi0: fast:vm-200-disk-0,size=32G,iothread=1,aio=native\nsata0: /dev/sdz,size=1G\n"
+        "ide2: fast:vm-200-cloudinit,media=cdrom\ncipassword: $5$hidden\nipconfig0: ip=dhcp\n"
+        "net0: virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=7,disconnect=1\nhostpci0: 05:00,pcie=1\n"
+        "hostpci1: 0000:06:00.1\nhotplug: 0\nargs: -S\nunused0: fast:vm-200-disk-9\n\n"
+        "==> 201.conf <==\nname: golden\ntemplate: 1\n"
+    )
+    cards = "/proc/driver/nvidia/gpus/0000:05:00.0/information:Device Minor: \t 0\n"
+    got = found(guests.machines, machines=said, machines_running="200.scope\n", cards=cards)
+    left = {one.key[1]: one for one in got if isinstance(one, Left) and "template" in one.why}
+    assert [*left] == ["201"]
+    (thing,) = [one for one in got if isinstance(one, Thing)]
+    assert (thing.key, thing.guest) == (("vm", "200"), "200-desk")
+    assert thing.settings == {
+        "hostname": "Desk",
+        "memory": "2G",
+        "balloon": "0",
+        "cores": 4,
+        "disks": {"scsi0": {"size": "32G", "storage": "fast", "iothread": True}},
+        "net": {"net0": {"model": "virtio", "mac": "BC:24:11:00:00:01", "bridge": "vmbr0", "tag": 7}},
+        "pci": {
+            "hostpci0": {"gpu": "gpu0", "pcie": True},
+            "hostpci1": {"address": "0000:06:00.1", "pcie": False},
+        },
+    }
+    whys = [one.why for one in got if isinstance(one, Left)]
+    assert "hidden" not in "".join(whys)
+    begun = {why.partition(":")[0] for why in whys}
+    assert begun >= {
+        *("agent", "scsi0", "sata0", "ide2", "cipassword", "ipconfig0", "net0", "args", "unused0"),
+    }
+
+
+STEMS = {"101": "101-web", "200": "200-desk"}
+
+
+def test_files_of_the_firewall_are_taken_over_with_a_word():
+    files = {
+        "/etc/pve/firewall/cluster.fw": "[OPTIONS]\nenable: 1\npolicy_in: REJECT\nebtables: 0\n"
+        "log_ratelimit: enable=1,rate=2/second\n[IPSET management]\n10.0.0.0/24\n[IPSET names]\nlan\n"
+        "[ALIASES]\nlan 10.0.0.0/24\n[group web]\nIN ACCEPT -p tcp -dport 80,443\n",
+        "/etc/pve/firewall/101.fw": "# Written by phoenix: firewall_guest:101. Changed by hand, "
+        "it is written again.\n[OPTIONS]\npolicy_out: DROP\nmacfilter: 0\n[RULES]\n"
+        "|OUT DROP -dest 10.0.0.1,10.0.0.2 -p udp -sport 5 -log info # why\nGROUP web -i net0\nwhat\n",
+        "/etc/pve/local/host.fw": "[OPTIONS]\nnf_conntrack_max: 262144\nlog_level_in: info\n[RULES]\n"
+        "FORWARD REJECT -p icmp -icmp-type 3/1\n",
+        "/etc/pve/firewall/300.fw": "[OPTIONS]\nenable: 1\n",
+    }
+    cluster, fault, guest, node, other = firewalls.firewalls({"firewalls": texts.joined(files)}, STEMS)
+    assert cluster == Thing(
+        "firewall_cluster",
+        "",
+        {
+            "overwrite": True,
+            "policy_in": "REJECT",
+            "ebtables": False,
+            "log_ratelimit": {"enable": True, "rate": "2/second"},
+            "aliases": {"lan": "10.0.0.0/24"},
+            "management": ["10.0.0.0/24"],
+            "ipsets": {"names": ["lan"]},
+            "groups": {"web": [{"action": "ACCEPT", "source": "any", "port": ["80", "443"]}]},
+        },
+    )
+    assert fault == Left("firewall_guest", "101", "/etc/pve/firewall/101.fw: `what` is no line of a firewall")
+    out = {"direction": "out", "action": "DROP", "dest": ["10.0.0.1", "10.0.0.2"], "proto": "udp"}
+    out |= {"sport": "5", "log": "info", "comment": "why", "enabled": False}
+    assert guest == Thing(
+        "firewall_guest",
+        "101",
+        {
+            "enable": False,
+            "policy_out": "DROP",
+            "options": {"macfilter": False},
+            "rules": [out, {"group": "web", "interface": "net0"}],
+        },
+        "101-web",
+    )
+    assert node.settings == {
+        "overwrite": True,
+        "options": {"log_level_in": "info", "nf_conntrack_max": 262144},
+        "rules": [{"direction": "forward", "action": "REJECT", "proto": "icmp", "icmp_type": "3/1"}],
+    }
+    assert other.key == ("firewall_guest", "300")
+
+
+def test_what_belongs_to_a_guest_goes_with_it():
+    draft = Draft([Thing("firewall_guest", "101", {}, "101-web"), Thing("lxc", "102", {}, "102-db")])
+    settling.leave_what_guests_had(draft)
+    assert [one.key for one in draft.things] == [("lxc", "102")]
+    assert [one.why for one in draft.left] == ["its guest is not described"]
+
+
+def test_interfaces_are_said_as_far_as_files_say_something():
+    main = (
+        "auto lo\niface lo inet loopback\n\niface eno1 inet manual\n\nauto vmbr0\niface vmbr0 inet static\n"
+        "\taddress 10.0.0.2/24\n\tgateway 10.0.0.1\n\tbridge-ports eno1\n\tbridge-vlan-aware yes\n"
+        "\tbridge-vids 2-9\n\tbridge-fd 2\n\nauto bond0\niface bond0 inet manual\n\tbond-slaves eno2 eno3\n"
+        "\tbond-mode 4\n\tbond-miimon 100\n\niface vmbr0.7 inet dhcp\n\tup true\n\n"
+        "auto ovs0\niface ovs0 inet manual\n\tovs_type OVSBridge\n"
+    )
+    got = list(network.network({"network": texts.joined({"/etc/network/interfaces": main})}))
+    assert got == [
+        Thing(
+            "network_interface",
+            "vmbr0",
+            {
+                "addresses": ["10.0.0.2/24"],
+                "gateway": "10.0.0.1",
+                "ports": ["eno1"],
+                "vlan_aware": True,
+                "vids": "2-9",
+                "fd": 2,
+            },
+        ),
+        Thing(
+            "network_interface",
+            "bond0",
+            {"bond": {"members": ["eno2", "eno3"], "mode": "802.3ad", "miimon": 100}},
+        ),
+        Left("network_interface", "vmbr0.7", "its line `up true` cannot be declared; it stays as it is"),
+        Thing("network_interface", "vmbr0.7", {"method": "dhcp", "auto": False}),
+        Left("network_interface", "ovs0", "it is Open vSwitch's, which cannot be declared"),
     ]
+
+
+def test_backup_jobs_name_their_guests():
+    head = "vzdump: {}\n\tschedule daily\n\tstorage big\n"
+    said = head.format("one") + "\tvmid 200,101\n\tenabled 0\n\tprune-backups keep-all=1\n\tmailto a@b\n\n"
+    said += head.format("two") + "\tall 1\n\texclude 101\n\trepeat-missed 1\n\tbwlimit 10\n\n"
+    said += head.format("three") + "\tpool prod\n\n" + head.format("four") + "\tvmid 300\n"
+    one, option, two, three, four = backups.backups({"backups": said}, STEMS)
+    both = {"schedule": "daily", "storage": "big"}
+    mail = {"mail": {"to": ["a@b"], "when": "always"}}
+    assert one.settings == {
+        **both,
+        "guests": ["desk", "web"],
+        "enabled": False,
+        "retention": {"keep_all": True},
+        **mail,
+    }
+    assert option.why == "its option `bwlimit 10` cannot be declared; it stays as it is"
+    assert two.settings == {**both, "guests": "all", "exclude": ["web"], "repeat_missed": True}
+    assert [type(one) for one in (three, four)] == [Left, Left]
 
 
 def test_the_hardware_is_what_pools_and_containers_use():

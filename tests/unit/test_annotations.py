@@ -14,7 +14,7 @@ from phoenix_hypervisor.resource import Change, Difference, Ref
 
 BAD = {NODE: POOL + "zfs_dataset:\n  tank/x: {atim: off}\n"}
 LINE = (
-    "::error file=configs/nodes/pve.yaml,line=8,col=12,title=configuration::"
+    "::error file=configs/nodes/pve.yaml,line=8,col=12,title=V-03::"
     "zfs_dataset:tank/x: unknown key `atim`%0Adid you mean `atime`?\n"
 )
 

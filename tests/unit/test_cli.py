@@ -132,7 +132,7 @@ def test_validate_says_all_that_is_wrong_at_once(tmp_path: Path, capsys: Capture
     assert call(capsys, "--site", tmp_path, "validate") == (
         1,
         "",
-        f"error: {NODE}:7:1: unknown key `nfs_exprot`\n  hint: did you mean `nfs_export`?\n"  # noqa: ISC004
+        f"error: {NODE}:7:1: unknown key `nfs_exprot` [V-03]\n  hint: did you mean `nfs_export`?\n"  # noqa: ISC004
         f"{NODE}:8:1: zfs_arc:pve: `max` is missing\n",
     )
 
@@ -142,7 +142,7 @@ def test_validate_tells_warnings_and_succeeds(tmp_path: Path, capsys: Capture) -
     assert call(capsys, "--site", tmp_path, "validate") == (
         0,
         "",
-        "configs/profiles/spare.yaml:1:1: warning: no node or guest names the profile `spare`\n"  # noqa: ISC004
+        "configs/profiles/spare.yaml:1:1: warning: no node or guest names the profile `spare` [V-39]\n"  # noqa: ISC004
         "site `test`: 2 nodes, 1 resources, no errors\n",
     )
 

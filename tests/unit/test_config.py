@@ -111,14 +111,14 @@ def test_the_same_mistake_of_many_nodes_is_said_once(tmp_path: Path) -> None:
     files = {SITE: "name: t\ndefaults: {zfs_dataset: {'*': {}}, nfs_exports: {}}\n"}
     files |= {"configs/nodes/two.yaml": "{}\n", HOSTS: "pve:\ntwo:\n"}
     assert problems(tmp_path, files) == (
-        "configs/site.yaml:2:36: unknown key `nfs_exports`\n  hint: did you mean `nfs_export`?"
+        "configs/site.yaml:2:36: unknown key `nfs_exports` [V-03]\n  hint: did you mean `nfs_export`?"
     )
 
 
 def test_a_profile_nobody_names_is_a_warning(tmp_path: Path) -> None:
     site = loaded(tmp_path, {BASE: "zfs_arc: {}\n"})
     assert [str(problem) for problem in site.warnings] == [
-        "configs/profiles/base.yaml:1:1: warning: no node or guest names the profile `base`"
+        "configs/profiles/base.yaml:1:1: warning: no node or guest names the profile `base` [V-39]"
     ]
 
 
@@ -153,20 +153,20 @@ def test_all_problems_of_all_files_come_at_once_in_file_order(tmp_path: Path) ->
             "inventory/groups.yaml": "lab: {port: 70000}\n",
         },
     ) == (
-        f"{NODE}:1:12: node `pve`: no profile `bsae`\n"
+        f"{NODE}:1:12: node `pve`: no profile `bsae` [V-06]\n"
         "  hint: did you mean `base`?\n"
         f"{NODE}:8:19: zfs_pool:other: `vdevs.0` a raidz2 needs at least 4 disks\n"
-        f"{NODE}:10:12: zfs_dataset:tank/x: unknown key `qouta`\n"
+        f"{NODE}:10:12: zfs_dataset:tank/x: unknown key `qouta` [V-03]\n"
         "  hint: did you mean `quota`?\n"
         f"{NODE}:10:23: zfs_dataset:tank/x: `quota` must be a size like `800G`, `1.5T` or a number of bytes\n"
         f"{NODE}:10:36: zfs_dataset:tank/x: `owner` string should match pattern '^[a-z_][a-z0-9_-]{{0,30}}$'\n"  # noqa: E501
         f"{NODE}:11:1: zfs_arc:pve: `max` is missing\n"
         f"{SITE}:1:1: `name` string should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$'\n"
-        f"{SITE}:2:1: unknown key `extra`\n"
+        f"{SITE}:2:1: unknown key `extra` [V-03]\n"
         "  hint: known: allow, defaults, guest_defaults, mirrors, secrets, watch\n"
         f"{SITE}:3:9: `allow.quota_overcommit` must be greater than or equal to 1\n"
         "inventory/groups.yaml:1:7: lab: `port` must be less than or equal to 65535\n"
-        f"{HOSTS}:1:7: pve: unknown key `hostnam`\n"
+        f"{HOSTS}:1:7: pve: unknown key `hostnam` [V-03]\n"
         "  hint: did you mean `hostname`?\n"
         f"{HOSTS}:2:1: host `spare` has no file in configs/nodes/\n"
         "  hint: write configs/nodes/spare.yaml"
@@ -210,8 +210,8 @@ def test_a_mistake_is_said_at_its_place(tmp_path: Path, what: str) -> None:
 
 def test_a_section_that_stands_twice_is_said_at_the_second(tmp_path: Path) -> None:
     assert problems(tmp_path, {NODE: POOL + POOL}) == (
-        f"{NODE}:7:1: `hardware` stands here twice\n  hint: the first is at line 1\n"
-        f"{NODE}:11:1: `zfs_pool` stands here twice\n  hint: the first is at line 5"
+        f"{NODE}:7:1: `hardware` stands here twice [V-44]\n  hint: the first is at line 1\n"
+        f"{NODE}:11:1: `zfs_pool` stands here twice [V-44]\n  hint: the first is at line 5"
     )
 
 
@@ -238,7 +238,7 @@ HARDWARE = {
     f"{NODE}:1:26: `hardware.disks.b.size` is missing",
     "{gpus: {g: {pci: x}}}": "1:23: `hardware.gpus.g.pci` string should match pattern "
     "'^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]$'",
-    "{memroy: 1G}": "1:12: unknown key `hardware.memroy`\n  hint: did you mean `memory`?",
+    "{memroy: 1G}": "1:12: unknown key `hardware.memroy` [V-03]\n  hint: did you mean `memory`?",
 }
 
 
@@ -270,8 +270,8 @@ SITES = {
     "name: t\ndefaults: [1]": "2:1: `defaults` must hold settings",
     "name: t\nallow: []": "2:1: `allow` must hold settings",
     "name: t\nsecrets: 1": "2:1: `secrets` must hold settings",
-    "name: t\ndefaults: {profiles: [a]}": "2:12: `profiles` belongs into a node's or guest's own file\n"
-    "  hint: a profile and the defaults cannot name further ones",
+    "name: t\ndefaults: {profiles: [a]}": "2:12: `profiles` belongs into a node's or guest's own file"
+    " [V-04]\n  hint: a profile and the defaults cannot name further ones",
 }
 
 
@@ -283,7 +283,7 @@ def test_the_site_s_own_file_is_checked(tmp_path: Path, content: str) -> None:
 def test_a_profile_cannot_name_profiles(tmp_path: Path) -> None:
     files = {BASE: "profiles: [top]\n", TOP: "", NODE: f"profiles: [base, top]\n{POOL}"}
     assert problems(tmp_path, files) == (
-        f"{BASE}:1:1: `profiles` belongs into a node's or guest's own file\n"
+        f"{BASE}:1:1: `profiles` belongs into a node's or guest's own file [V-04]\n"
         "  hint: a profile and the defaults cannot name further ones"
     )
 
@@ -332,7 +332,7 @@ JSON_WRONG = {
     "{zfs_arc: {}}": "1:2: not readable as JSON: Expecting property name enclosed in double quotes",
     "[]": "1:1: the file must hold sections, `name:` with settings below",
     '{"zfs_arc": {"max": NaN}}': "1:14: zfs_arc:pve: `max` must be a size like `800G`, `1.5T` or a number of bytes",  # noqa: E501
-    '{"zfs_arc": {"max": "4G",\n "max": "5G"}}': "2:2: `max` stands here twice\n  hint: the first is at line 1",  # noqa: E501
+    '{"zfs_arc": {"max": "4G",\n "max": "5G"}}': "2:2: `max` stands here twice [V-44]\n  hint: the first is at line 1",  # noqa: E501
     '{"hardware": {"cpu": "\\ud83d"}}': "1:22: this text holds half of a character (\\ud800 to \\udfff)",
     '{"a": ' + "[" * 60 + "]" * 60 + "}": "1:1: the file is nested too deeply",
     "[" * 100_000: "1:1: the file is nested too deeply",
@@ -356,7 +356,9 @@ def test_a_number_with_thousands_of_digits_is_said(tmp_path: Path) -> None:
 
 
 def test_one_node_in_two_files_is_refused(tmp_path: Path) -> None:
-    assert problems(tmp_path, {JSON: "{}"}) == f"{NODE}:1:1: `pve` is there twice, as .yaml and .json"
+    assert problems(tmp_path, {JSON: "{}"}) == (
+        f"{NODE}:1:1: `pve` is there twice, as .yaml and .json [V-44]\n  hint: keep one of them"
+    )
 
 
 # --- inventory --------------------------------------------------------------------------------------------
@@ -366,9 +368,9 @@ INVENTORY = {
     "pve: {\n": "inventory/hosts.yaml:2:1: not readable as YAML: while parsing a flow node, did not find "
     "expected node content",
     "pve: x\n": "inventory/hosts.yaml:1:1: `pve` must hold settings",
-    "pve: {password: canary}\n": "inventory/hosts.yaml:1:7: pve: unknown key `password`\n"
+    "pve: {password: canary}\n": "inventory/hosts.yaml:1:7: pve: unknown key `password` [V-03]\n"
     "  hint: known: data, groups, hostname, port, username",
-    "pve: {data: {transprot: ssh}}\n": "inventory/hosts.yaml:1:14: pve: unknown key `data.transprot`\n"
+    "pve: {data: {transprot: ssh}}\n": "inventory/hosts.yaml:1:14: pve: unknown key `data.transprot` [V-03]\n"
     "  hint: did you mean `transport`?",
     "pve: {data: {ssh_options: [Foo]}}\n": "inventory/hosts.yaml:1:28: pve: `data.ssh_options.0` string should "  # noqa: E501
     "match pattern '^[A-Za-z]+=.+$'",
@@ -519,7 +521,7 @@ def test_settings_are_read_without_the_nodes(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_settings(make(tmp_path, {SITE: "nam: x"}))
     assert str(caught.value) == (
-        f"{SITE}:1:1: `name` is missing\n{SITE}:1:1: unknown key `nam`\n  hint: known: allow, defaults, guest_defaults, mirrors, secrets, watch"  # noqa: E501
+        f"{SITE}:1:1: `name` is missing\n{SITE}:1:1: unknown key `nam` [V-03]\n  hint: known: allow, defaults, guest_defaults, mirrors, secrets, watch"  # noqa: E501
     )
 
 
@@ -549,10 +551,10 @@ def test_a_file_named_by_its_tag_stands_for_its_text(tmp_path: Path) -> None:
 
 
 NAMED_WRONG = {
-    "y.conf": "no file `y.conf`\n  hint: did you mean `x.conf`?",
-    "q": "no file `q`\n  hint: the files are those of configs/files/",
-    "../site.yaml": "no file `../site.yaml`\n  hint: the files are those of configs/files/",
-    "/etc/hosts": "no file `/etc/hosts`\n  hint: the files are those of configs/files/",
+    "y.conf": "no file `y.conf` [V-09]\n  hint: did you mean `x.conf`?",
+    "q": "no file `q` [V-09]\n  hint: the files are those of configs/files/",
+    "../site.yaml": "no file `../site.yaml` [V-09]\n  hint: the files are those of configs/files/",
+    "/etc/hosts": "no file `/etc/hosts` [V-09]\n  hint: the files are those of configs/files/",
     "latin.conf": "cannot read `latin.conf`: is not UTF-8 text",
 }
 

@@ -67,14 +67,15 @@ def test_what_is_wrong_with_the_names_of_guests_is_said_at_once(tmp_path: Path) 
             "configs/guests/102-one.yaml": "lxc: {}\n",
         },
     )
+    alone = "\n  hint: a name is one host's"
     hint = "\n  hint: like 950-vllm-chat.yaml: a VMID from 100 on, then small letters, digits and `-`"
     assert said == (
         "configs/guests/100-two.yaml:1:1: VMID 100 is taken by the guest `one` [V-02]\n"
-        "configs/guests/100-two.yaml:1:1: there is another node named `two`\n"
-        "configs/guests/101-pve.yaml:1:1: there is another node named `pve`\n"
-        "configs/guests/102-one.yaml:1:1: there is another guest named `one`\n"
-        f"configs/guests/99-low.yaml:1:1: `99-low` is no guest's name{hint}\n"
-        f"configs/guests/web.yaml:1:1: `web` is no guest's name{hint}"
+        f"configs/guests/100-two.yaml:1:1: there is another node named `two` [V-02]{alone}\n"
+        f"configs/guests/101-pve.yaml:1:1: there is another node named `pve` [V-02]{alone}\n"
+        f"configs/guests/102-one.yaml:1:1: there is another guest named `one` [V-02]{alone}\n"
+        f"configs/guests/99-low.yaml:1:1: `99-low` is no guest's name [V-47]{hint}\n"
+        f"configs/guests/web.yaml:1:1: `web` is no guest's name [V-47]{hint}"
     )
 
 
@@ -91,10 +92,10 @@ def test_each_kind_has_its_place(tmp_path: Path) -> None:
     files = {NODE: "lxc: {}\n", WEB: "lxc: {}\nzfs_arc: {max: 1G}\n", "configs/guests/951-x.yaml": "{}\n"}
     said = problems(tmp_path, files)
     assert said.splitlines() == [
-        f"{WEB}:2:1: `zfs_arc` does not belong to a guest",
+        f"{WEB}:2:1: `zfs_arc` does not belong to a guest [V-04]",
         "  hint: it is about a node: write it in configs/nodes/<node>.yaml",
         "configs/guests/951-x.yaml:1:1: guest `x` has no section `lxc` or `vm`: what kind of guest it is",
-        f"{NODE}:1:1: `lxc` does not belong to a node",
+        f"{NODE}:1:1: `lxc` does not belong to a node [V-04]",
         "  hint: it is about a guest: write it in configs/guests/<vmid>-<name>.yaml",
     ]
 

@@ -32,9 +32,10 @@ STRANGE = (
 
 
 def sources() -> dict[str, bytes]:
-    """The reference site's own files."""
+    """The reference site's own files; not the texts that `!file` names."""
     files = [*(REPOSITORY / "configs").rglob("*.yaml"), *(REPOSITORY / "inventory").rglob("*.yaml")]
-    return {str(path.relative_to(REPOSITORY)): path.read_bytes() for path in sorted(files)}
+    own = sorted(path for path in files if REPOSITORY / "configs" / "files" not in path.parents)
+    return {str(path.relative_to(REPOSITORY)): path.read_bytes() for path in own}
 
 
 FILES = sources()

@@ -155,3 +155,23 @@ def test_a_version_is_held():
     """Predecessor: packages of the driver were upgraded with all others."""
     text = (REPOSITORY / "templates/nvidia_driver/packages.sh.j2").read_text()
     assert 'apt-mark hold "${name%%=*}"' in text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", False),
+        ("[nvidia-container-cli]\n#no-cgroups = true\n", False),
+        ("[nvidia-container-cli]\nload-kmods = true\nno-cgroups = true\n", True),
+        ("[nvidia-container-runtime]\nno-cgroups = true\n", False),
+    ],
+)
+def test_whether_the_toolkit_leaves_control_groups_alone(text: str, said: bool):
+    assert nvidia.no_cgroups(text) is said
+
+
+def test_settings_of_the_toolkit_that_are_no_toml_are_said_and_versions_that_let_containers_out():
+    with pytest.raises(ValueError, match="line 1"):
+        nvidia.no_cgroups("no-cgroups = yes\n")
+    assert "CVE-2025-23266" in nvidia.toolkit_known_bad("1.17.7-1")
+    assert [nvidia.toolkit_known_bad(version) for version in ("1.17.8-1", "1.18.0-1")] == ["", ""]

@@ -150,6 +150,20 @@ def test_what_runs_in_docker_needs_an_engine_here_or_in_a_layer_below(tmp_path):
     )
 
 
+def test_cards_are_given_to_containers_where_something_can_do_that(tmp_path):
+    cards = f"gpus: [gpu0], {ALLOWED}, {VOLUME}"
+    app = f"compose_app: {{x: {{services: {{x: {{image: 'x/y@sha256:{ZEROS}', gpus: all}}}}}}}}\n"
+    files = {NODE: GUESTS, BASE: LAYER, WORK: f"lxc: {{clone: base, {cards}}}\n{app}"}
+    assert "declare a `nvidia_container_toolkit`, or clone a layer that has one" in problems(
+        tmp_path / "without", files
+    )
+    toolkit = "nvidia_container_toolkit: {version: 1.17.8-1}\n"
+    assert problems(tmp_path / "beside", {**files, WORK: files[WORK] + toolkit}) == ""
+    assert problems(tmp_path / "below", {**files, BASE: LAYER + toolkit}) == ""
+    old = problems(tmp_path / "old", {**files, BASE: LAYER + toolkit.replace("1.17.8", "1.17.7")})
+    assert "lets a container run programs of the host's (CVE-2025-23266)" in old
+
+
 def test_a_container_with_docker_in_it_must_be_allowed_what_that_needs(tmp_path):
     found = problems(tmp_path, {NODE: GUESTS, BASE: LAYER, WORK: f"lxc: {{clone: base, {VOLUME}}}\n{STORE}"})
     assert "lxc:950: Docker in `work` needs the features nesting, keyctl [V-25]" in found

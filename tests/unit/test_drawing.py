@@ -33,6 +33,38 @@ def reference(site: Site) -> Picture:
     return drawing.picture(site)
 
 
+def test_a_tree_has_each_resource_below_what_it_needs_first() -> None:
+    pool, share, data, guest = (
+        Ref("pve", kind, name)
+        for kind, name in (
+            ("zfs_pool", "tank"),
+            ("nfs_export", "/tank/x"),
+            ("zfs_dataset", "tank/x"),
+            ("lxc", "900"),
+        )
+    )
+    inside = Ref("web", "host_file", "/etc/x")
+    needs = {pool: [], data: [pool], share: [data], guest: [pool], inside: [guest]}
+    status = {pool: "ok", data: "drift", share: "blocked", guest: "ok", inside: "unknown"}
+    picture = Picture({"pve": [pool, data, share], "web": [guest, inside]}, needs, needs, status)
+    assert drawing.tree(picture) == (
+        "pve\n"
+        "└─ ✓ zfs_pool:tank\n"
+        "   └─ ~ zfs_dataset:tank/x\n"
+        "      └─ = nfs_export:/tank/x\n"
+        "web\n"
+        "└─ ✓ lxc:900  needs zfs_pool:tank\n"
+        "   └─ ? host_file:/etc/x\n"
+    )
+
+
+def test_a_tree_of_the_reference_site_has_everything_once(reference: Picture) -> None:
+    rows = [line for line in drawing.tree(reference).splitlines() if "─ " in line]
+    assert sorted(re.sub("^[│├└─ ]*|  needs .*", "", row) for row in rows) == sorted(
+        map(str, reference.needs)
+    )
+
+
 @pytest.fixture(scope="module")
 def odd() -> Picture:
     other = Ref(ODD.host, "host_file", "end")

@@ -20,6 +20,7 @@ from phoenix_hypervisor.kinds.zfs_dataset import ZfsDataset
 from phoenix_hypervisor.resource import Change, Confirm, Difference, Ref, Step, run
 from phoenix_hypervisor.secrets import Text
 from phoenix_hypervisor.transport import Answer, Question
+from phoenix_hypervisor.transport.hearing import Hear
 
 CHECKS = """\
 import pytest
@@ -79,7 +80,7 @@ class Node:
             return Answer(1 if name in self.ill else 0, b"", b"")
         return Answer(0, b"on" if name in self.wrong else b"off", b"")
 
-    def act(self, command: str, stdin: Text | None = None) -> Answer:
+    def act(self, command: str, stdin: Text | None = None, hear: Hear | None = None) -> Answer:
         self.acts.append(command if "\n" not in command else "push")
         for words, happens in self.on.items():
             if command.startswith(words):

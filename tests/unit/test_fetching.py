@@ -17,6 +17,9 @@ from phoenix_hypervisor.converge.steps import acts
 from phoenix_hypervisor.downloads import DOWNLOADS, Fetch, mirrored
 from phoenix_hypervisor.process import Ended, run
 from phoenix_hypervisor.resource import Artifact, Step
+from phoenix_hypervisor.transport import Address
+from phoenix_hypervisor.transport.hearing import settled
+from phoenix_hypervisor.transport.local import LocalTransport
 
 STANDINS = Path(fetching.__file__).parents[1] / "lab" / "standins"
 CONTENT = b"\x00what a server has\n"
@@ -42,7 +45,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fetched(url: str = URL, sha256: str = SHA256, before: str = "") -> Ended:
     command, stdin = to_node([Fetch(url, sha256)])
-    return run(["sh", "-c", before + command], stdin)
+    ended = run(["sh", "-c", before + command], stdin)
+    return ended._replace(stdout=settled(ended.stdout))  # a slow machine may have been told how far it is
 
 
 def kept(node: Path) -> list[str]:
@@ -54,6 +58,27 @@ def test_a_file_is_fetched_once_and_lies_under_its_checksum(node: Path) -> None:
         assert fetched() == Ended(0, b"", b"")
     assert (kept(node), (node / "cache" / SHA256).read_bytes()) == ([SHA256], CONTENT)
     assert (node / "asked").read_text() == "\n"
+
+
+def test_it_is_told_how_much_there_is_so_far(node: Path) -> None:
+    """The server gives three million bytes, and the rest only when those were told."""
+    first = b"x" * 3_000_000
+    (node / "server").write_bytes(first)
+    os.mkfifo(node / "go")
+    program = (node / "bin/curl").read_text()
+    (node / "bin/curl").write_text(program.replace("|| exit 22", f'; cat {node}/go >>"$to"'))
+    told = []
+
+    def hear(said: str) -> None:
+        told.append(said)
+        if said == "3 MB so far" and told.count(said) == 1:
+            (node / "go").write_bytes(CONTENT)
+
+    command, stdin = to_node([Fetch(URL, hashlib.sha256(first + CONTENT).hexdigest())])
+    shell = LocalTransport(Address("node", "node"))
+    answer = shell.act(command, stdin, hear)
+    shell.close()
+    assert (answer.status, settled(answer.stdout), told[-1]) == (0, b"", "3 MB so far")
 
 
 def test_two_that_want_the_same_file_at_once_fetch_it_once(node: Path) -> None:

@@ -158,7 +158,8 @@ def test_what_stands_below_is_found_through_lists_maps_and_alternatives() -> Non
 REFUSED = {
     "profiles: [\n": "x.yaml:2:1: not readable as YAML: while parsing a flow node, "
     "did not find expected node content",
-    "zfs_arc: {}\nzfs_arc: {}\n": "x.yaml:2:1: `zfs_arc` stands here twice\n  hint: the first is at line 1",
+    "zfs_arc: {}\nzfs_arc: {}\n": "x.yaml:2:1: `zfs_arc` stands here twice [V-44]\n"
+    "  hint: the first is at line 1",
     "a: !x y\n": "x.yaml:1:4: unknown tag `!x`\n  hint: the tags are `!secret NAME` and `!file NAME`",
 }
 

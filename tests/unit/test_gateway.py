@@ -26,7 +26,7 @@ from phoenix_hypervisor.resource import (
     Refusal,
 )
 from phoenix_hypervisor.secrets import Secret
-from phoenix_hypervisor.services import SERVICE, Service
+from phoenix_hypervisor.services import NGINX_NUMBERS, SERVICE, Service
 
 CHAT, EMBED = Service("chat", 8000, model="small"), Service("embeddings", 8000, model="tiny", dimension=3)
 ALL = {
@@ -244,6 +244,7 @@ def test_who_may_come_and_whom_it_reaches_is_said_from_the_files_alone():
         (PORT, "80/tcp", Port("80", "tcp", ("lan",))),
         (PORT, "443/tcp", Port("443", "tcp", ("lan",))),
         (PORT, "8081/tcp", Port("8081", "tcp", ("10.0.0.9",))),
+        (NGINX_NUMBERS, "url", "http://127.0.0.1:8081/stub_status"),
         (REACHES, EVERY, Reach(EVERY)),
         (REACHES, "ui", Reach("9")),
     ]

@@ -92,6 +92,22 @@ def test_what_is_fed_reaches_the_program_and_nothing_else(folder: Path, node: Sh
     assert guest.ask([Question("cat", Text("x", secret)), Question("cat")])[1].stdout == b""
 
 
+def test_what_a_step_says_in_a_guest_is_heard_while_it_runs(folder: Path, node: Shells) -> None:
+    """It goes on only when it was heard: the answer to its words is what it waits for."""
+    os.mkfifo(folder / "100/go")
+    told: list[str] = []
+
+    def hear(said: str) -> None:
+        told.append(said)
+        if said == "1 of 9 s":
+            (folder / "100/go").write_text("on\n")
+
+    command = "printf '1 of 9 s\\r'; read -r answer <go; echo \"$answer\" >&2; printf 'ready\\n'"
+    answer = GuestTransport("web", "100", node).act(command, None, hear)
+    assert answer == Answer(0, b"1 of 9 s\rready\n", b"on\n")
+    assert (told[0], sorted(told[1:])) == ("1 of 9 s", ["on", "ready"])
+
+
 def test_a_guest_that_does_not_run_is_said_to_be_down(folder: Path, node: Shells) -> None:
     with pytest.raises(GuestDownError) as caught:
         GuestTransport("web", "102", node).ask([Question("true")])

@@ -221,6 +221,34 @@ def test_a_chain_of_questions_is_as_many_trips_as_it_is_long_and_others_ride_alo
     assert set(trial.verdicts().values()) == {"held"}
 
 
+def test_what_a_probe_would_ask_on_what_the_state_checks_found_is_asked_ahead(tmp_path: Path) -> None:
+    """And on what is found anew it is judged: the second answers differ from the first."""
+    state = "assert host.run('list').stdout"
+    probe = "assert [host.run(f'use {one}').rc for one in host.run('list').stdout.split()] == [0, 0]"
+    lists = iter(["a b", "a c"])
+    checks = check(state, name="test_state") + "@pytest.mark.probe\n" + check(probe, name="test_use")
+
+    class Changing(dict[str, Answer]):
+        def get(self, command: str, default: Any = None) -> Any:
+            return (
+                Answer(0, next(lists).encode(), b"") if command == "list" else super().get(command, default)
+            )
+
+    fine = Answer(0, b"", b"")
+    answers = Changing({"use a": fine, "use b": Answer(1, b"", b""), "use c": fine})
+    site = loaded(tmp_path, NODE_FILE)
+    (tmp_path / "verify").mkdir()
+    for kind in registry.homes():
+        (tmp_path / f"verify/test_{kind}.py").write_text(HEAD + (checks if kind == "zfs_arc" else ""))
+    fleet = TableFleet(site.nodes, answers)
+    seen = inspect(OpenSite(site, fleet), [ARC], probes=True)
+    assert [commands for _, commands in fleet.asked] == [["list"], ["list", "use a"], ["use c"]]
+    assert {finding.check: finding.verdict for finding in seen.findings} == {
+        "state": Verdict.HELD,
+        "use": Verdict.HELD,
+    }
+
+
 def test_a_question_asked_twice_is_asked_once(tmp_path: Path) -> None:
     twice = "assert host.run('x').stdout == host.run('x').stdout"
     trial = Trial(tmp_path, check(twice) + check(twice, name="test_again"), {"x": ""})
@@ -419,7 +447,8 @@ def test_a_check_with_a_wrong_argument_is_refused_at_collection(tmp_path: Path, 
 
 
 def test_checks_that_were_changed_are_read_anew_and_others_are_not(tmp_path: Path) -> None:
-    note = "\nimport pathlib\nwith pathlib.Path(__file__).with_suffix('.read').open('a') as file:\n    file.write('once\\n')\n"
+    note = "\nimport pathlib\nwith pathlib.Path(__file__).with_suffix('.read').open('a') as file:\n"
+    note += "    file.write('once\\n')\n"
     trial = Trial(tmp_path, {"zfs_arc": check("assert 1 == 1"), "samba_user": note})
     changed = tmp_path / "verify/test_zfs_arc.py"
     changed.write_text(changed.read_text().replace("1 == 1", "1 == 2"))

@@ -99,6 +99,13 @@ REMOVALS = {
             "/var/lib/phoenix/kept/docker_engine/daemon.json [restart] (interrupts docker)"
         )
     ],
+    ("nvidia_container_toolkit", "chat"): [
+        (
+            "run /var/lib/phoenix/scripts/nvidia_container_toolkit/remove.sh "
+            "/var/lib/phoenix/made/nvidia_container_toolkit/toolkit "
+            "/var/lib/phoenix/kept/nvidia_container_toolkit/daemon.json [restart] (interrupts docker)"
+        )
+    ],
     ("compose_app", "web"): [
         (
             "run /var/lib/phoenix/scripts/compose_app/down.sh web /srv/phoenix/web "
@@ -229,6 +236,25 @@ REMOVALS = {
             "/var/lib/phoenix/made/host_file/etc.x%2Econf "
             "/var/lib/phoenix/kept/host_file/etc.x%2Econf [reload]"
         )
+    ],
+    ("prometheus_exporter", "node"): [
+        (
+            "run /var/lib/phoenix/scripts/prometheus_exporter/remove.sh "
+            "/var/lib/phoenix/made/prometheus_exporter/node "
+            "/var/lib/phoenix/pending/prometheus-node-exporter.service prometheus-node-exporter.service "
+            "[restart] (interrupts the service prometheus-node-exporter.service)"
+        )
+    ],
+    ("prometheus_server", "monitoring"): [
+        (
+            "run /var/lib/phoenix/scripts/prometheus_server/remove.sh "
+            "/var/lib/phoenix/made/prometheus_server/server /var/lib/phoenix/pending/prometheus.service "
+            "prometheus.service [restart] (interrupts the service prometheus.service)"
+        ),
+        (
+            "rm -f /etc/prometheus/phoenix.yml /etc/prometheus/phoenix-rules.yml "
+            "/var/lib/phoenix/pending/prometheus"
+        ),
     ],
     ("nginx_gateway", "gateway"): ["run /var/lib/phoenix/scripts/nginx_gateway/remove.sh [reload]"],
     ("lxc", "950"): [
@@ -453,6 +479,21 @@ RELATIONS = [
         ["package docker.io exactly, if there"],
     ),
     (
+        "nvidia_container_toolkit",
+        "chat",
+        {"version": "1.17.8-1", "repository": "x"},
+        ["apt_repository:x"],
+        ["docker_gpus toolkit"],
+        [
+            "docker engine exactly, if there",
+            "nvidia_userland version exactly, if there",
+            "package nvidia-container-toolkit exactly, if there",
+            "package nvidia-container-toolkit-base exactly, if there",
+            "package libnvidia-container-tools exactly, if there",
+            "package libnvidia-container1 exactly, if there",
+        ],
+    ),
+    (
         "qdrant",
         "store",
         {"image": f"qdrant/qdrant@sha256:{'0' * 64}"},
@@ -475,6 +516,27 @@ RELATIONS = [
         [],
         ["compose web", "port 80/tcp", "service web", "reaches chat"],
         ["docker engine exactly, if there", "network site exactly, if there", "guest chat exactly"],
+    ),
+    (
+        "prometheus_exporter",
+        "nginx",
+        {},
+        [],
+        ["port 9113/tcp", "service nginx"],
+        ["package prometheus-nginx-exporter exactly, if there", "nginx_numbers url exactly, if there"],
+    ),
+    (
+        "prometheus_server",
+        "monitoring",
+        {"clients": ["lan"]},
+        [],
+        ["port 9090/tcp", "reaches *"],
+        [
+            "package prometheus exactly, if there",
+            "network site exactly, if there",
+            "guest *, if there",
+            "service *, if there",
+        ],
     ),
     ("kernel_cmdline", "iommu", {"value": "pt"}, [], ["iommu node"], []),
     ("kernel_cmdline", "iommu", {"value": "off"}, [], [], []),
@@ -608,6 +670,9 @@ WHOLE_FILES = (
         "host_file",
         "network_interface",
         "nginx_gateway",
+        "nvidia_container_toolkit",
+        "prometheus_exporter",
+        "prometheus_server",
         "qdrant",
         "sshd",
         "unix_user",

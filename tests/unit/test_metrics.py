@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 from tests.packaging import documents
 
+import phoenix_hypervisor.lab
 from phoenix_hypervisor import __version__
 from phoenix_hypervisor.cli import run as call
 from phoenix_hypervisor.cli import watch
@@ -90,6 +91,32 @@ def test_a_run_leaves_statuses_steps_times_and_round_trips():
     assert rows["phoenix_resources{host=pve,kind=zfs_pool,status=drift}"] == 0
     assert rows["phoenix_run_exit_status{verb=apply}"] == 0
     assert 0 <= rows["phoenix_run_duration_seconds{verb=apply}"] < 60
+
+
+def test_a_health_check_leaves_its_checks_by_host_and_kind():
+    metrics = Metrics("lab")
+    run = Run("verify", [metrics])
+    run.begin(["pytest", "verify/"])
+    of_pool = {"passed": 3, "failed": 1}
+    facts = {"of": {"pve/zfs_pool": of_pool, "box/host_file": {"unknown": 2}}, "resources": {POOL: "drift"}}
+    run.tell("checks", {"counts": {"passed": 3, "failed": 1, "unknown": 2}, **facts})
+    run.end(1, round_trips={"pve": 3})
+    rows = of(metrics)
+    checks = {name.partition("{")[2]: n for name, n in rows.items() if name.startswith("phoenix_run_checks")}
+    assert {name for name, n in checks.items() if not n} == {
+        f"{about},outcome={outcome},verb=verify}}"
+        for about, outcomes in (
+            ("host=pve,kind=zfs_pool", ("unknown", "skipped")),
+            ("host=box,kind=host_file", ("passed", "failed", "skipped")),
+        )
+        for outcome in outcomes
+    }
+    assert checks["host=pve,kind=zfs_pool,outcome=passed,verb=verify}"] == 3
+    assert checks["host=box,kind=host_file,outcome=unknown,verb=verify}"] == 2
+    assert rows["phoenix_resources{host=pve,kind=zfs_pool,status=drift}"] == 1
+    assert rows["phoenix_round_trips{host=pve}"] == 3
+    assert rows["phoenix_run_exit_status{verb=verify}"] == 1
+    assert "phoenix_run_success_timestamp_seconds{verb=verify}" not in rows
 
 
 @pytest.mark.parametrize(
@@ -168,7 +195,8 @@ def test_names_follow_the_conventions_and_no_label_is_without_bounds():
         assert re.fullmatch(r"phoenix_[a-z]+(_[a-z]+)*", name)
         assert name.endswith("_total") == (family.sort == "counter")
         assert ("timestamp" in name or "duration" in name) == name.endswith("_seconds")
-        assert set(family.labels) <= {"host", "kind", "status", "node", "verb", "effect", "result", "version"}
+        known = {"host", "kind", "status", "node", "verb", "effect", "result", "outcome", "version"}
+        assert set(family.labels) <= known
         assert family.says.endswith(".")
 
 
@@ -236,6 +264,7 @@ def test_a_run_that_could_not_begin_is_in_the_file(file):
     assert not [name for name in rows if name.startswith("phoenix_resources")]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.one_of(
         st.binary(max_size=60), st.text(alphabet='phoenix_run{}="# \n1.e,\\', max_size=60).map(str.encode)
@@ -413,9 +442,76 @@ def test_prometheus_s_own_checker_takes_the_rules_and_the_metrics(tmp_path):
     assert (linted.returncode, linted.stderr) == (0, b"")
 
 
+def dashboard():
+    return json.loads(ALERTS.with_name("dashboard.json").read_text())
+
+
+PROMQL = {
+    "and", "avg", "by", "count", "increase", "label_values", "max", "or", "rate", "sum", "time", "vector",
+}  # fmt: skip
+"""Words of expressions that are no metrics."""
+
+
+def named(expression):
+    """The metrics of an expression, and the labels it selects or sums by."""
+    labels = {word for found in re.findall(r"by \(([^)]*)\)", expression) for word in found.split(", ")}
+    labels |= set(re.findall(r"(\w+)(?:=~?|!=|!~)\"", expression))
+    bare = re.sub(r"by \([^)]*\)|\{[^}]*\}|\[[^]]*\]", " ", expression)
+    words = set(re.findall(r"[a-z_][\w:]*", bare)) - PROMQL
+    return words, labels
+
+
+def platform_metrics():
+    """What the services of the lab tell, which is a part of what the real ones do."""
+    programs = Path(phoenix_hypervisor.lab.__file__).parent / "programs"
+    found = set()
+    for file in programs.glob("*.py"):
+        found |= set(re.findall(r"\"((?:node|nginx|vllm)[_:][A-Za-z_]+)\"", file.read_text()))
+        found |= set(re.findall(r"# TYPE (\w+) ", file.read_text()))
+    cards = (Path(__file__).parents[2] / "configs/files/monitoring/gpu-metrics.sh").read_text()
+    found |= set(re.findall(r"nvidia_gpu_\w+", cards))
+    return found | {"up", "node_zfs_zpool_state"}  # the lab's kernel has no ZFS that would tell
+
+
+def test_every_expression_of_the_dashboard_and_the_rules_names_only_metrics_that_there_are():
+    panels = [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+    told = [(target["expr"], target["legendFormat"]) for panel in panels for target in panel["targets"]]
+    assert len(panels) > 15
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    told += [(found["query"], "") for found in dashboard()["templating"]["list"] if found["name"] == "site"]
+    known = FAMILIES.keys() | platform_metrics()
+    for expression, legend in told:
+        names, labels = named(re.sub(r"label_values\((\w+), \w+\)", r"\1", expression))
+        assert names, expression
+        assert names <= known, expression
+        ours = names & FAMILIES.keys()
+        of_legend = set(re.findall(r"\{\{(\w+)\}\}", legend))
+        for name in ours:
+            assert (labels | of_legend) <= {"site", *FAMILIES[name].labels}, expression
+    assert {name for expression, _ in told for name in named(expression)[0]} >= {
+        "phoenix_resources", "up", "nginx_up", "node_cpu_seconds_total", "vllm:num_requests_waiting",
+    }  # fmt: skip
+
+
+def test_the_reference_site_s_rules_are_ours_and_name_only_what_there_is():
+    file = Path(__file__).parents[2] / "configs/files/monitoring/rules.yaml"
+    assert file.read_text().startswith(ALERTS.read_text())
+    groups = YAML(typ="safe", pure=True).load(file.read_text())["groups"]
+    platform = next(group["rules"] for group in groups if group["name"] == "platform")
+    known = FAMILIES.keys() | platform_metrics()
+    assert len(platform) >= 7
+    for rule in platform:
+        assert named(rule["expr"])[0] <= known, rule["expr"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+
+
 def test_the_rules_and_the_names_are_printed(capsys):
     assert call(["metrics", "--alerts"]) == 0
     assert capsys.readouterr().out == ALERTS.read_text()
+    assert call(["metrics", "--dashboard"]) == 0
+    assert json.loads(capsys.readouterr().out) == dashboard()
+    assert call(["metrics", "--alerts", "--dashboard"]) == 64
+    assert "ask for one" in capsys.readouterr().err
     assert call(["metrics"]) == 0
     out = capsys.readouterr().out
     assert [name for name in FAMILIES if name not in out] == []

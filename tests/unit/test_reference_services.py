@@ -31,7 +31,7 @@ CELLS: dict[str, dict[str, Any]] = {
         "unit": "phoenix-vllm-chat.service",
         "restart": "10",
         "service": Service("chat", 8000, model="qwen2.5-7b-awq", health="/health", metrics="/metrics"),
-        "clients": {"gateway"},
+        "clients": {"gateway", "monitoring"},
     },
     "951": {
         "guest": "vllm-embed",
@@ -54,7 +54,7 @@ CELLS: dict[str, dict[str, Any]] = {
             health="/health",
             metrics="/metrics",
         ),
-        "clients": {"gateway"},
+        "clients": {"gateway", "monitoring"},
     },
     "955": {
         "guest": "ollama",

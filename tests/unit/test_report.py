@@ -25,6 +25,7 @@ def entry(resource: str, **facts: Any) -> dict[str, Any]:
     return {"resource": resource, "status": "drift", **empty, **facts}
 
 
+CHANGE = {"attribute": "atime", "actual": "on", "desired": "off", "relation": "=="}
 STEP = {"title": "zfs set atime=off tank/x", "effect": "hot", "destroys": "", "interrupts": ""}
 ENTRIES = [
     entry(
@@ -141,6 +142,16 @@ def test_nothing_is_taken_from_anywhere_else_and_nothing_runs(site: Site) -> Non
     assert re.findall(r"url\((?!#tip)|@import|\son\w+=", text) == []
     ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
     assert (len(ids), {link[1:] for link in links if link.startswith("#")} - {*ids}) == (len({*ids}), set())
+
+
+def test_of_many_differences_those_that_wait_for_a_person_are_seen_first(site: Site) -> None:
+    many = [entry(f"pve/zfs_dataset:tank/{n}", changes=[{**CHANGE, "actual": str(n)}]) for n in range(20)]
+    plan = {"entries": [*many, *ENTRIES[1:]], "resources": {Y: "drift"}, "notices": {}}
+    recorded(site.folder, [{"event": "plan", "plan": plan}], "20270102-030405-000006")
+    text = page(site, "last")
+    assert text.index(f"<code>{Y}</code>") < text.index("<summary>20 more</summary>") < text.index("tank/0<")
+    assert "more</summary>" not in page(site, NAME)
+    Outline(text)
 
 
 def test_a_run_that_did_nothing_says_so(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Rules about virtual machines: what is refused, where it is said, and what is allowed."""
 
 import pytest
-from tests.unit.site_files import NODE, SITE, loaded, problems
+from tests.unit.site_files import HOSTS, NODE, SITE, loaded, problems
 
+from phoenix_hypervisor.inspect.fleet import Fleet
+from phoenix_hypervisor.render import Renderer
 from phoenix_hypervisor.resource import Ref
 
 NODE_FILE = """\
@@ -37,6 +39,27 @@ WRONG = {
         },
         f"{DESK}:4:27: vm:8001: 10.0.0.60 belongs to eth0 of lxc:950 [V-01]",
     ),
+    "V-01 an address that a machine has": (
+        dict.fromkeys(
+            (DESK, OTHER), "vm:\n  image: ubuntu\n  net:\n    net0: {bridge: vmbr0, ip: 10.0.0.60/24}\n"
+        ),
+        f"{OTHER}:4:27: vm:8002: 10.0.0.60 belongs to net0 of vm:8001 [V-01]",
+    ),
+    "V-01 an address that a clone would take over": (
+        {
+            "configs/guests/900-base.yaml": f"{CONTAINER}  net: {{eth0: {{bridge: vmbr0, ip: 10.0.0.45/24}}}}"
+            "\nlxc_layer: {}\n",
+            CT: "lxc:\n  clone: base\n  rootfs: {size: 8G}\n",
+        },
+        (
+            f"{CT}:2:3: lxc:950: it would start with 10.0.0.45, which belongs to eth0 of lxc:900 [V-01]\n"
+            "  hint: declare a `net: {eth0: …}` of its own, or leave the layer's address out"
+        ),
+    ),
+    "V-46 a template's address has no place in the files": (
+        {NODE: NODE_FILE.replace("vmid: 9000,", "vmid: 9000, net: {net0: {ip: 10.0.0.45/24}},")},
+        "vm_image:ubuntu: unknown key `net`",
+    ),
     "V-02 a template with a guest's number": (
         {"configs/guests/9000-desk.yaml": SIMPLE},
         (
@@ -65,6 +88,10 @@ WRONG = {
             "  hint: add `snippets` to the storage's `content`, or take another one"
         ),
     ),
+    "V-17 user-data on a storage that nobody declares": (
+        {DESK: "vm:\n  image: ubuntu\n  cloud_init: {storage: disks, snippets: nowhere}\n"},
+        f"{DESK}:3:32: vm:8001: `nowhere` is not a declared storage [V-17]",
+    ),
     "V-36 a card that the node keeps": (
         {DESK: "vm:\n  image: ubuntu\n  machine: q35\n  pci:\n    hostpci0: {gpu: gpu0}\n"},
         "[V-36]",
@@ -81,12 +108,44 @@ WRONG = {
         "its agent is switched off, and host_file:/etc/x is to be inside",
     ),
 }
+WRONG |= {
+    "a container that is to be reached by ssh": (
+        {CT: CONTAINER, HOSTS: "pve: {}\nwork: {hostname: 10.0.0.9}\n"},
+        (f"{HOSTS}:2:1: `work` is a container, which is entered through its node\n  hint: leave it out here"),
+    ),
+    "a machine by another way than ssh": (
+        {DESK: SIMPLE, HOSTS: "pve: {}\ndesk: {data: {transport: local}}\n"},
+        f"{HOSTS}:2:1: the machine `desk` is reached by ssh or through its node, not by `local`\n",
+    ),
+    "a host that is neither node nor machine": (
+        {DESK: SIMPLE, HOSTS: "pve: {}\ndesc: {}\n"},
+        f"{HOSTS}:2:1: host `desc` has no file in configs/nodes/\n  hint: did you mean `desk`?",
+    ),
+    "a key that no cloud-config has": (
+        {DESK: "vm:\n  image: ubuntu\n" + CLOUD.replace("}", ",\n    more: {ntpp: {}}}")},
+        (
+            f"{DESK}:4:12: vm:8001: `cloud_init.more.ntpp` is no key of a cloud-config\n"
+            "  hint: did you mean `ntp`?"
+        ),
+    ),
+}
 
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_cannot_be_is_refused(what, tmp_path):
     files, said = WRONG[what]
     assert said in problems(tmp_path, {NODE: NODE_FILE, **files})
+
+
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [("{}", True), ('{keys: ["ssh-ed25519 AAAA ada"]}', False), ("{password: !secret vm/ada}", False)],
+)
+def test_a_user_who_cannot_log_in_is_told(tmp_path, user, told):
+    cloud = CLOUD.replace("}", f", users: {{ada: {user}}}}}")
+    site = loaded(tmp_path, {NODE: NODE_FILE, DESK: f"vm:\n  image: ubuntu\n{cloud}"})
+    said = f"{DESK}:3:55: warning: vm:8001: nobody can log in as `ada`: neither `keys` nor a `password`"
+    assert any(str(one).startswith(said) for one in site.warnings) == told, site.warnings
 
 
 def test_defaults_of_containers_are_not_laid_under_machines(tmp_path):
@@ -103,6 +162,24 @@ def test_defaults_of_containers_are_not_laid_under_machines(tmp_path):
         "desk": "agent",
         "work": "attach",
     }
+
+
+def test_a_machine_that_is_reached_by_ssh_needs_no_agent_and_is_waited_for(tmp_path):
+    files = {
+        NODE: NODE_FILE,
+        HOSTS: "pve: {}\ndesk: {hostname: 10.0.0.9, port: 2222, username: ops, data: {sudo: true}}\n",
+        DESK: "vm:\n  image: ubuntu\n  agent: {enabled: false}\nhost_file: {/etc/x: {content: x}}\n",
+    }
+    site = loaded(tmp_path, files)
+    assert site.resources[Ref("pve", "vm", "8001")].ssh == ("10.0.0.9", 2222)
+    fleet = Fleet(site.inventory, site.folder, None, site.guests.values())
+    assert (fleet.nodes, fleet.hosts) == (["pve"], ["pve", "desk"])
+    reached = fleet.address("desk")
+    assert (reached.hostname, reached.port, reached.username, reached.sudo) == ("10.0.0.9", 2222, "ops", True)
+    artifact = next(a for a in site.resources[Ref("pve", "vm", "8001")].artifacts() if "start" in a.path)
+    text = Renderer(site.folder).text("vm", artifact, site.resources[Ref("pve", "vm", "8001")])
+    assert "ssh-keyscan -T 5 -p 2222 -- 10.0.0.9" in text
+    assert "'no sshd answers at 10.0.0.9, port 2222'" in text
 
 
 def test_a_machine_takes_of_its_node_what_it_is_given(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 from tests.packaging import documents
 from tests.unit.test_cli import call
 
-from phoenix_hypervisor.config.rules import reasons
+from phoenix_hypervisor.adopt.legacy import defects
+from phoenix_hypervisor.config.rules import reasons, settled
 from phoenix_hypervisor.config.rules.reasons import RULES
+from phoenix_hypervisor.config.rules.settled import SETTLED
 
 Capture = pytest.CaptureFixture[str]
 SOURCE = Path(reasons.__file__).parents[2]
@@ -23,9 +25,8 @@ def test_the_page_of_rules_says_the_same() -> None:
 
 def test_every_rule_of_the_code_has_its_why_and_every_why_a_rule() -> None:
     # those of the predecessor's files have theirs in adopt/legacy/defects.py
-    others = [
-        path for path in SOURCE.rglob("*.py") if path != Path(reasons.__file__) and "legacy" not in path.parts
-    ]
+    tables = (Path(reasons.__file__), Path(settled.__file__))
+    others = [path for path in SOURCE.rglob("*.py") if path not in tables and "legacy" not in path.parts]
     named = {rule for path in others for rule in re.findall(r'"(V-\d\d)"', path.read_text(encoding="utf-8"))}
     assert sorted(named) == [*RULES]
 
@@ -45,6 +46,26 @@ def test_the_verb_explains_a_rule_without_a_site(tmp_path: Path, capsys: Capture
     said = f"V-20: {rule.refused}\n  why: {rule.why}\n  what to do: {rule.advice}\n"
     assert call(capsys, "--site", tmp_path, "validate", "--explain", "v-20") == (0, said, "")
     assert call(capsys, "validate", "--explain", "V-33")[1].startswith("V-33, a warning: ")
+
+
+IDS = [f"V-{number:02}" for number in range(1, 51)]
+
+
+@pytest.mark.parametrize("rule", IDS)
+def test_of_every_known_defect_the_verb_says_what_becomes_of_it(rule: str, capsys: Capture) -> None:
+    """Either a site is refused or warned for it, or it says why no site can have it."""
+    status, said, wrong = call(capsys, "validate", "--explain", rule)
+    assert (status, wrong) == (0, "")
+    if rule in RULES:
+        assert f"\n  why: {RULES[rule].why}\n  what to do: " in said
+    else:
+        assert said.startswith(f"{rule}, no rule of a site's: {SETTLED[rule].defect}\n  why: ")
+        assert ("`phoenix import legacy` finds it: " in said) == (rule in defects.REASONS)
+
+
+def test_the_page_says_the_same_of_those_without_a_rule() -> None:
+    rows = documents.table((documents.PROJECT / "docs/rules.md").read_text(), "| id | what was wrong")
+    assert [[one.id, one.defect, one.why] for one in SETTLED.values()] == rows
 
 
 def test_a_rule_that_there_is_not_is_wrong_usage(capsys: Capture) -> None:

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from tests.unit.site_files import HOSTS, NODE, loaded, problems
+
+from phoenix_hypervisor import registry
 
 GUESTS = """\
 hardware:
@@ -44,7 +47,7 @@ def said(folder: Path, files: dict[str, str]) -> list[str]:
     return [
         line
         for line in "\n".join(lines).splitlines()
-        if any(f"[V-{n}]" in line for n in (36, 51, 52, 53, 54))
+        if any(f"[V-{n}]" in line for n in (36, 51, 52, 53, 54, 55))
     ]
 
 
@@ -57,6 +60,28 @@ def test_the_shares_of_a_card_add_up_to_no_more_than_the_card(tmp_path: Path) ->
         (
             f"{EMBED}:2:66: vllm_server:embed: 0.85 + 0.20 = 1.05 of `gpu0` (16 GiB), which it shares with "
             "chat/vllm_server:chat [V-36]"
+        )
+    ]
+
+
+def test_an_app_in_docker_takes_its_share_too(tmp_path: Path) -> None:
+    app = f"compose_app: {{x: {{services: {{x: {{image: 'x/y@sha256:{'0' * 64}', gpus: all}}}}%s}}}}\n"
+    both = said(tmp_path / "both", site(SERVER % 0.5, app % ", gpu_memory_fraction: 0.6"))
+    assert [line.partition("x: ")[2] for line in both] == [
+        "0.50 + 0.60 = 1.10 of `gpu0` (16 GiB), which it shares with chat/vllm_server:chat [V-36]"
+    ]
+    without = problems(tmp_path / "none", site(app.replace(", gpus: all", "") % ", gpu_memory_fraction: 0.6"))
+    assert "`gpu_memory_fraction` is for a service with `gpus: all`" in without
+
+
+def test_who_has_metrics_and_no_address_is_told_to_who_would_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.kind("zfs_pool"), "unreached", ("lost",), raising=False)
+    assert [str(one) for one in loaded(tmp_path).warnings] == [
+        (
+            f"{NODE}:6:3: warning: zfs_pool:tank: `lost` has metrics, and no static address by which it "
+            "could be asked\n  hint: it is left out: give it one in `net`"
         )
     ]
 
@@ -142,3 +167,48 @@ def test_a_collection_is_for_embeddings_that_somebody_makes(tmp_path: Path) -> N
     assert said(tmp_path, {**site(SERVER % 0.5, VECTORS % 0.1), STORE: store}) == [
         f"{STORE}:2:128: qdrant:store: `code` takes vectors of 1024, and nobody makes such [V-52]"
     ]
+
+
+ASKER = "configs/guests/956-asker.yaml"
+USED = "lxc: {template: base, rootfs: {storage: disks, size: 8G}}\n"
+USED += "systemd_unit:\n  rag.service:\n    sections: {Service: {ExecStart: /bin/rag}}\n    uses:\n"
+SERVED = "vllm_server: {chat: {model: org/m-7B-AWQ, served_name: m, gpu_memory_fraction: 0.5}}\n"
+
+
+def asking(tmp_path: Path, *uses: str, **others: str) -> list[str]:
+    """What is said of a unit that counts on these."""
+    lines = "".join(f"      - {{{one}}}\n" for one in uses)
+    return said(tmp_path, {**site(SERVED, VECTORS % 0.1), ASKER: USED + lines, **others})
+
+
+def test_what_somebody_counts_on_is_served_there(tmp_path: Path) -> None:
+    chat, embed = "guest: chat, port: 8000, role: chat", "guest: embed, port: 8000, role: embeddings"
+    right = (chat, f"{chat}, model: m", f"{embed}, model: org/e, dimension: 768", "guest: other, port: 1")
+    assert asking(tmp_path / "right", *right) == []
+    wrong = (
+        f"{chat}, model: org/m-7B-AWQ",
+        f"{embed}, dimension: 1024",
+        "guest: chat, port: 8001, role: chat",
+    )
+    who = f"{ASKER}:5:5: systemd_unit:rag.service: it counts on"
+    assert asking(tmp_path / "wrong", *wrong) == [
+        f"{who} `chat` with the model `org/m-7B-AWQ` at `chat`, port 8000: nobody serves that [V-55]",
+        f"{who} `embeddings` with vectors of 1024 at `embed`, port 8000: nobody serves that [V-55]",
+        f"{who} `chat` at `chat`, port 8001: nobody serves that [V-55]",
+    ]
+
+
+def test_behind_a_gateway_all_that_is_served_is_there(tmp_path: Path) -> None:
+    way = "guest: gateway, port: 80, role: "
+    uses = (
+        f"{way}chat, model: m",
+        f"{way}embeddings, dimension: 768",
+        f"{way}vector-store, collection: code",
+    )
+    (missing,) = asking(tmp_path, *uses, **{GATEWAY: NGINX})
+    assert "it counts on `vector-store` with the collection `code` at `gateway`, port 80: " in missing
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    files = {**site(SERVED), ASKER: USED + "      - {guest: chat, port: 8000, model: m}\n"}
+    assert "`model` belongs to `role: chat` or `role: embeddings`" in problems(tmp_path, files)

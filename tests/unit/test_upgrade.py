@@ -119,6 +119,7 @@ NODE = Machine(
     headers=frozenset({"proxmox-default-headers"}),
     reboot_wanted=False,
     guest=False,
+    own_kernel=True,
 )
 
 
@@ -138,7 +139,7 @@ def test_a_driver_that_a_new_kernel_would_lose_is_named_before():
         but(headers=frozenset(), would=with_headers),
         but(dkms="", driver=""),
         but(dkms="", would=Simulation((Package("jq", "1", "2"),))),
-        but(dkms="", guest=True),
+        but(dkms="", guest=True, own_kernel=False),
     ):
         assert list(gates(harmless)) == []
 
@@ -149,6 +150,11 @@ def test_a_reboot_is_wanted_when_another_kernel_comes_next():
         "runs the kernel 6.14.11-4-pve, and starts with 6.14.11-5-pve: reboot it when it suits"
     ]
     assert list(wanted(NODE, dataclasses.replace(after, pins=("6.14.11-4-pve",)))) == []
+    machine = dataclasses.replace(after, guest=True)
+    assert list(wanted(NODE, machine)) == [
+        "runs the kernel 6.14.11-4-pve, and starts with 6.14.11-5-pve: `phoenix restart` it when it suits"
+    ]
+    assert list(wanted(NODE, dataclasses.replace(machine, own_kernel=False))) == []
 
 
 def test_what_goes_on_with_the_old_one_is_named():

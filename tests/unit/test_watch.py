@@ -1,10 +1,13 @@
 """The watcher's parts, with looks that are made up: pace, news, files, the loop, and whom it tells."""
 
+import gc
 import http.server
 import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -14,15 +17,20 @@ from hypothesis import strategies as st
 
 from phoenix_hypervisor.config.model import Notice, Watch
 from phoenix_hypervisor.errors import PhoenixError
+from phoenix_hypervisor.observe.metrics import Metrics
+from phoenix_hypervisor.records.events import Run
+from phoenix_hypervisor.records.files import Writer
 from phoenix_hypervisor.secrets import Secret
 from phoenix_hypervisor.watch import systemd
 from phoenix_hypervisor.watch.alone import alone
 from phoenix_hypervisor.watch.files import KEPT, Files
+from phoenix_hypervisor.watch.latest import Latest
 from phoenix_hypervisor.watch.looking import Looking, repairable
 from phoenix_hypervisor.watch.loop import Policy, Watcher
 from phoenix_hypervisor.watch.notify import document, notify
 from phoenix_hypervisor.watch.pace import JITTER, LONGEST, Pace
 from phoenix_hypervisor.watch.standing import News, Sort, Standing, news, standing
+from phoenix_hypervisor.watch.voice import Voice
 
 POOL = "pve/zfs_pool:tank"
 DRIFT = Standing({POOL: (Sort.DRIFT, "autotrim: off → on")})
@@ -287,28 +295,37 @@ def fast(monkeypatch):
     monkeypatch.setattr(Pace, "next", lambda self, *, failed: setattr(self, "failures", failed) or 0.0005)
 
 
-def test_thousands_of_cycles_leave_no_thread_no_file_and_no_news_that_is_none(site, fast):
-    heard, cycles = [], []
+def test_thousands_of_cycles_leave_no_thread_no_file_no_memory_and_no_news_that_is_none(site, fast):
+    heard = []
+    run = Run("watch", [Writer(site, heard.append), Metrics("home")])
+    latest, voice = Latest(run.name, str(site)), Voice(site, run, heard.append)
     looks = Looks(a=[RIGHT, DRIFT, DRIFT, RIGHT, AWAY, RIGHT], b=[AWAY])
 
     def hear(cycle):
-        cycles.append(cycle.node)
-        heard.extend(str(one) for one in cycle.fresh)
+        voice.hear(cycle)
+        latest.hear(cycle)
+
+    def blocks():
+        gc.collect()
+        return sys.getallocatedblocks()
 
     def files_open():
         return len(os.listdir("/proc/self/fd"))
 
     made = watcher(site, looks, hear)
-    threads, files = threading.active_count(), files_open()
+    others, files = set(threading.enumerate()), files_open()
     running = threading.Thread(target=made.run, kwargs={"every": 0.01})
     running.start()
-    until(lambda: len(cycles) > 3000)
-    assert threading.active_count() == threads + 3  # the loop, and one for each node
+    until(lambda: latest.number > 500, 120)
+    before = blocks()
+    until(lambda: latest.number > 3000, 240)
+    assert blocks() < before + 1200  # what a look keeps would be there thousands of times
+    assert len(set(threading.enumerate()) - others) == 3  # the loop, and one for each node
     assert files_open() <= files + 2
     made.stop()
     running.join(10)
     assert not running.is_alive()
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= others
     assert looks.stopped.is_set()
     assert sorted(heard) == sorted(
         [
@@ -507,6 +524,25 @@ def test_systemd_hears_that_we_are_ready_and_alive(tmp_path):
     assert said == ["READY=1", "WATCHDOG=1", "STATUS=3 nodes, all as declared", "STOPPING=1"]
     told.alive()  # nobody listens any more
     systemd.Told({}).alive()
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_the_unit_is_one_that_systemd_takes(tmp_path, local):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here: it comes with Debian's package systemd")
+    site = tmp_path / "a site, 100%"
+    (site / ".phoenix").mkdir(parents=True)
+    program = shutil.which("true")
+    text = systemd.unit("phoenix-watch-home", site, [program, "-m", "a b"], "root", local=local)
+    assert f'ExecStart={program} -m "a b" --site "{tmp_path}/a site, 100%%" watch\n' in text
+    assert ("ProtectSystem=strict" in text, "{" in text) == (not local, False)
+    file = tmp_path / "phoenix-watch-home.service"
+    file.write_text(text)
+    checked = subprocess.run(
+        ["systemd-analyze", "--man=no", "verify", str(file)], capture_output=True, text=True, check=False
+    )
+    ours = [line for line in checked.stderr.splitlines() if "phoenix-watch-home" in line]
+    assert (checked.returncode, ours) == (0, []), checked
 
 
 def test_stopping_from_a_signal_while_a_look_is_being_started_waits_for_nobody(tmp_path):

@@ -43,6 +43,8 @@ class Workplace:
     given_site: str | None
     verbose: bool
     log: Settings | None = None
+    beside: bool = False
+    """The site is one for this run, and goes away: made of the predecessor's files."""
 
     @cached_property
     def site_folder(self) -> Path:

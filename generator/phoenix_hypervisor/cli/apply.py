@@ -77,29 +77,29 @@ def apply(
     consent = {"prune": prune, "destroy": allow_destroy, "reboot": reboot, "at_most": at_most}
     with (
         recorded("apply", workplace.site_folder, screen.tell, told) as run,
-        Work(workplace, hosts, targets, lock=True, **consent) as work,
+        Work(workplace, hosts, targets, run=run, lock=True, **consent) as work,
     ):
         found = work.plan(probes=True)
         reached = reach(work.site, found)
-        planned = document.plan_document(
-            found, work.looks, work.fleet.trips(), reached, run.name, work.fleet.lost
-        )
+        trips = work.fleet.trips()
+        planned = document.plan_document(found, work.looks, trips, reached, run.name, work.fleet.lost)
         run.tell("plan", {"plan": planned})
         if not quiet:
             for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)
         if not found.runs(reboot=reboot):
-            if as_json:
-                click.echo(document.text(document.outcome_document(planned, Outcome(work.looks), found.code)))
             code = found.code
+            if as_json:
+                outcome = Outcome(work.looks, phases=work.phases)
+                click.echo(document.text(document.outcome_document(planned, outcome, code)))
         elif yes or quiet or _agreed(work, found, reboot=reboot):
             code = _carry_out(work, found, run, planned, as_json=as_json, quiet=quiet)
         else:
             code = found.code
-        run.end(code, round_trips=work.fleet.trips())
+        run.end(code, round_trips=work.fleet.trips(), phases=work.phases)
         if report:
             write(report, page(work.site, run.name))
-        work.tell_trips()
+        work.tell_costs(quiet=quiet)
         return code
 
 

@@ -7,11 +7,11 @@ import click
 from . import Workplace
 
 
-@click.command(short_help="Draw resources and their needs: Graphviz, Mermaid, SVG, JSON.")
+@click.command(short_help="Draw resources and their needs: SVG, a tree, Graphviz, Mermaid, JSON.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["dot", "mermaid", "svg", "json"]),
+    type=click.Choice(["dot", "mermaid", "svg", "json", "tree"]),
     default="svg",
     show_default=True,
     help="What is printed.",
@@ -22,7 +22,8 @@ from . import Workplace
 def graph(workplace: Workplace, form: str, hosts: tuple[str, ...], drift: bool) -> int:
     """Print resources and their needs as a picture; an arrow leads from a resource to what it needs.
 
-    Resources of a node, and of each guest, stand together. Offline, unless --drift is given: then the
+    `tree` is for a terminal: each below what it needs first. Resources of a node, and of each guest, stand
+    together. Offline, unless --drift is given: then the
     hosts are inspected, and ✓ is as declared, ~ differs, ! is unhealthy, ? could not be told, = waits.
 
     Exit status: 0 drawn; with --drift that of `plan`: 2 changes pending, 3 could not tell.
@@ -50,6 +51,7 @@ def graph(workplace: Workplace, form: str, hosts: tuple[str, ...], drift: bool) 
         "mermaid": drawing.mermaid,
         "svg": drawing_svg.svg,
         "json": drawing.document,
+        "tree": drawing.tree,
     }
     click.echo(forms[form](found), nl=False)
     return code

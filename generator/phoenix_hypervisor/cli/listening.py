@@ -1,7 +1,8 @@
-"""Who listens to a run besides its record: a program on stdout, a log, metrics."""
+"""Who listens to a run besides its record: a program on stdout, a log, metrics, traces."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ def listeners(
     events: bool = False,
     as_json: bool = False,
     metrics_file: str | None = None,
+    traced: bool = True,
 ) -> list[Listener]:
     """Return those that the command line asks for. Raises UsageError when stdout would have two masters.
 
@@ -38,6 +40,11 @@ def listeners(
         from ..observe.metrics_file import MetricsFile
 
         found.append(MetricsFile(Path(metrics_file), workplace.site_folder, warn))
+    if traced and any(name.startswith("OTEL_") for name in os.environ):
+        from ..records.traces import from_environment
+
+        if traces := from_environment(os.environ, warn):
+            found.append(traces)
     if events:
         from ..records.streams import Stdout
 

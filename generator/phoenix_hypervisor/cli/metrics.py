@@ -1,13 +1,14 @@
-"""`phoenix metrics`: which metrics there are, and alert rules for them."""
+"""`phoenix metrics`: which metrics there are, and what watches and shows them."""
 
 from __future__ import annotations
 
 import click
 
 
-@click.command(short_help="List the metrics for Prometheus, or print alert rules.")
+@click.command(short_help="List the metrics for Prometheus, or print rules or a dashboard.")
 @click.option("--alerts", is_flag=True, help="Print alert rules: a file for Prometheus's `rule_files`.")
-def metrics(alerts: bool) -> int:
+@click.option("--dashboard", is_flag=True, help="Print a dashboard: JSON that Grafana imports.")
+def metrics(alerts: bool, dashboard: bool) -> int:
     """List the metrics that `phoenix watch --metrics-port` serves and `--metrics-file` writes.
 
     Each has the label `site` as well: the name of the site's folder.
@@ -16,8 +17,11 @@ def metrics(alerts: bool) -> int:
 
     from ..observe import metrics as numbers
 
-    if alerts:
-        click.echo(Path(numbers.__file__).with_name("alerts.yaml").read_text(encoding="utf-8"), nl=False)
+    if alerts and dashboard:
+        raise click.UsageError("--alerts and --dashboard are two files: ask for one")
+    if alerts or dashboard:
+        file = "alerts.yaml" if alerts else "dashboard.json"
+        click.echo(Path(numbers.__file__).with_name(file).read_text(encoding="utf-8"), nl=False)
         return 0
     for name, family in numbers.FAMILIES.items():
         labels = f"{{{', '.join(family.labels)}}}" if family.labels else ""

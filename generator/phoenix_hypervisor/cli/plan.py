@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .options import host_options, listening_options, verbose_option
+from .options import configs_option, host_options, listening_options, verbose_option
 
 
 @click.command(short_help="Show what differs and exactly what would be run; changes nothing.")
+@configs_option(with_secrets=True)
 @host_options
 @click.option("--prune", is_flag=True, help="Plan the removal of what we made and is declared no longer.")
 @click.option(
@@ -48,7 +49,7 @@ def plan(
     told = listeners(workplace, screen.tell, events=events, as_json=as_json, metrics_file=metrics_file)
     with (
         recorded("plan", workplace.site_folder, screen.tell, told) as run,
-        Work(workplace, hosts, targets, prune=prune, destroy=allow_destroy) as work,
+        Work(workplace, hosts, targets, run=run, prune=prune, destroy=allow_destroy) as work,
     ):
         found = work.plan(probes=probes)
         reached = reach(work.site, found)
@@ -64,5 +65,5 @@ def plan(
                 click.echo(line)
         for line in annotations.of_plan(work.site, found) if annotations.wanted() else ():
             screen.tell(line)
-        work.tell_trips()
+        work.tell_costs(quiet=True)
         return found.code

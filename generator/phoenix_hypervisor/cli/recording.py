@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..records.events import Listener, Run
 from ..records.files import Writer
 from ..records.revision import revision
+
+APART = 1.0
+"""Seconds between two events that tell how far one step is: a download may say it a thousand times."""
 
 if TYPE_CHECKING:
     from ..converge.engine import Tell
@@ -48,13 +52,22 @@ def recorded(
         run.tell("error", {"message": f"{type(error).__name__}: a fault in phoenix itself"})
         run.end(ExitCode.FAILED)
         raise
+    finally:
+        run.close()
 
 
 def told_to(run: Run, screen: Tell) -> Tell:
     """Return what tells a run of the engine's events as well as the screen."""
 
+    told: dict[tuple[Any, Any], float] = {}
+
     def tell(event: str, facts: Mapping[str, Any]) -> None:
         screen(event, facts)
+        if event == "progress":
+            step, now = (facts["ref"], facts["title"]), time.monotonic()
+            if now - told.get(step, 0.0) < APART:
+                return
+            told[step] = now
         if event == "ran":
             run.tell("ran", facts["ran"].row)
         else:

@@ -69,7 +69,7 @@ def _anew(work: Work, name: str, yes: bool) -> ExitCode:
     outcome.ran[:0] = ran
     for line in screen.outcome_lines(outcome, (), fleet.node_of):
         click.echo(line)
-    work.tell_trips()
+    work.tell_costs()
     if outcome.stopped:
         return ExitCode.INTERRUPTED
     return ExitCode.worst([outcome.code, ExitCode.UNKNOWN if fleet.lost else ExitCode.OK])

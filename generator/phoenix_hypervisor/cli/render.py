@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import Workplace
+from .options import configs_option
 
 
 @click.command(short_help="Write every file as it will be on the hosts, for review; offline.")
@@ -15,6 +16,7 @@ from . import Workplace
 )
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only this host (may be given again).")
 @click.option("--check", is_flag=True, help="Write nothing; exit 2 when the folder is not current.")
+@configs_option(with_secrets=False)
 @click.pass_obj
 def render(workplace: Workplace, out: Path | None, hosts: tuple[str, ...], check: bool) -> int:
     """Render all artifacts into a folder: OUT/<host>/<path on the host>, and manifest.json.
@@ -24,10 +26,12 @@ def render(workplace: Workplace, out: Path | None, hosts: tuple[str, ...], check
     """
     from .. import render as artifacts
     from ..config import load
-    from ..errors import ExitCode
+    from ..errors import ExitCode, UsageError
     from ..inspect.fleet import refuse_unknown_hosts
     from ..observe.screen import tell
 
+    if workplace.beside and out is None:
+        raise UsageError("--configs needs --out", hint="name a folder for the artifacts")
     folder = out or workplace.site_folder / "build" / "artifacts"
     site = load(workplace.site_folder)
     refuse_unknown_hosts(hosts, site.nodes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 def report(workplace: Workplace, run: str, out: str) -> int:
     """Write what the record of RUN and the site's files say as one HTML page, for a browser.
 
-    RUN is a `plan` or `apply` by its name in `phoenix history`, by how that begins, or `last`. The page
-    needs no network and no other file. It is as old as the run: `phoenix plan` makes a new record.
+    RUN is a `plan` or `apply` by its name in `phoenix history`, by how that begins, or `last`; `-` is a
+    record on stdin, as `phoenix show --json` prints it. The page needs no network and no other file. It
+    is as old as the run: `phoenix plan` makes a new record.
     """
     from ..config import load
     from ..observe.screen import tell
@@ -43,9 +45,10 @@ def page(site: Site, run: str) -> str:
     from ..observe.report.page import MOST_DRAWN, html
     from ..records import files
 
-    events = files.found(site.folder, run, with_="plan")
+    given = run == "-"
+    events = [*files.events_in(sys.stdin.read())] if given else files.found(site.folder, run, with_="plan")
     if not any(event["event"] == "plan" for event in events):
-        name = events[0]["run"]
+        name = events[0].get("run", run) if events else run
         raise UsageError(f"the run {name} has no plan", hint="name one of `phoenix plan` or `phoenix apply`")
     found = facts(site, events)
     statuses = {look.resource: look.status for looks in found.looks.values() for look in looks}

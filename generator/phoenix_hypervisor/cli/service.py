@@ -34,8 +34,9 @@ def install(workplace: Workplace, shown: bool, user: str | None) -> int:
 
     site = workplace.site_folder.resolve()
     name = _name(workplace)
-    command = shutil.which("phoenix") or f"{sys.executable} -m phoenix_hypervisor"
-    text = unit(name, site, command, user or getpass.getuser())
+    found = shutil.which("phoenix")
+    command = [found] if found else [sys.executable, "-m", "phoenix_hypervisor"]
+    text = unit(name, site, command, user or getpass.getuser(), local=_local(workplace))
     if shown:
         click.echo(text, nl=False)
         return 0
@@ -71,6 +72,15 @@ def _name(workplace: Workplace) -> str:
     from ..config import load_settings
 
     return f"phoenix-watch-{re.sub('[^A-Za-z0-9_.-]', '-', load_settings(workplace.site_folder).name)}"
+
+
+def _local(workplace: Workplace) -> bool:
+    """Whether a node of the site is not reached over the network: it is this machine, or a lab on it."""
+    from ..config import load
+    from ..inspect.fleet import Fleet
+
+    fleet = Fleet(load(workplace.site_folder).inventory, workplace.site_folder)
+    return any(fleet.address(node).transport != "ssh" for node in fleet.nodes)
 
 
 def _systemctl(*words: str) -> None:

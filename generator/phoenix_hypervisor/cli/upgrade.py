@@ -45,7 +45,7 @@ def upgrade(workplace: Workplace, words: tuple[str, ...], yes: bool, allow_remov
         code = _upgraded(
             fleet,
             hosts,
-            {guest.name: guest.vmid for guest in site.guests.values()},
+            {guest.name: guest.vmid for guest in site.guests.values() if guest.entered == "attach"},
             yes=yes,
             remove=allow_remove,
         )
@@ -61,7 +61,8 @@ def _upgraded(fleet: Fleet, hosts: list[str], vmids: dict[str, str], *, yes: boo
     from .voice import agreed, warn
 
     wrong = work.update(fleet, hosts)
-    found = work.look(fleet, [host for host in hosts if host not in wrong and not fleet.is_lost(host)])
+    ready = [host for host in hosts if host not in wrong and not fleet.is_lost(host)]
+    found = work.look(fleet, ready, vmids)
     wrong |= {host: one for host, one in found.items() if isinstance(one, PhoenixError)}
     known = work.machines(found)
     for host, machine in known.items():
@@ -76,7 +77,7 @@ def _upgraded(fleet: Fleet, hosts: list[str], vmids: dict[str, str], *, yes: boo
     ready = [host for host, one in known.items() if one.would.packages and host not in wrong]
     if ready and not yes and not agreed(_removed(known, ready)):
         return ExitCode.PENDING
-    codes += [_one(fleet, host, vmids.get(host, ""), known[host], remove=remove) for host in ready]
+    codes += [_one(fleet, host, vmids, known[host], remove=remove) for host in ready]
     return ExitCode.worst([*codes, ExitCode.OK])
 
 
@@ -95,27 +96,29 @@ def _warn_of(known: dict[str, Machine]) -> None:
             tell(f"{paint('warning:', 'yellow', err=True)} {host} {said}")
 
 
-def _one(fleet: Fleet, host: str, vmid: str, before: Machine, *, remove: bool) -> ExitCode:
-    """Upgrade one host, look again, and say what is wanted now."""
+def _one(fleet: Fleet, host: str, vmids: dict[str, str], before: Machine, *, remove: bool) -> ExitCode:
+    """Upgrade one host, look again, and say what is wanted now; `vmids` are those of containers."""
     from ..errors import ExitCode, HostError, PhoenixError
     from ..observe import upgrade_screen
     from ..observe.screen import paint, tell
     from ..operate import upgrade as work
     from .voice import warn
 
+    vmid = vmids.get(host, "")
+    where = f"{work.log_of(host)} on {'its node' if vmid else 'it'}"
     tell(f"{paint(host, 'cyan', err=True)}: apt-get dist-upgrade")
     try:
         failure = work.run(
             fleet, host, vmid, remove=remove, heard=lambda text: click.echo(text, nl=False, err=True)
         )
     except HostError as error:
-        hint = f"the upgrade of `{host}` goes on there: {work.log_of(host)} on its node has how it went"
+        hint = f"the upgrade of `{host}` goes on there: {where} has how it went"
         warn(HostError(error.message, hint=hint))
         return error.code
     except KeyboardInterrupt:
-        tell(f"the upgrade of `{host}` goes on: {work.log_of(host)} on its node has how it goes")
+        tell(f"the upgrade of `{host}` goes on: {where} has how it goes")
         raise
-    after = work.look(fleet, [host]).get(host)
+    after = work.look(fleet, [host], vmids).get(host)
     if isinstance(after, work.Machine):
         for said in work.wanted(before, after):
             tell(f"{paint('notice:', 'yellow', err=True)} {host} {said}")

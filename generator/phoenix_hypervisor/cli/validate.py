@@ -68,10 +68,14 @@ def _show_budgets(site: Site, *, as_json: bool) -> None:
 def _explain(name: str) -> int:
     from ..adopt.legacy.defects import REASONS
     from ..config.rules.reasons import RULES
+    from ..config.rules.settled import SETTLED
     from ..errors import UsageError
 
-    if name in REASONS and name not in RULES:
-        click.echo(f"{name}, only in what `phoenix import legacy` reads: {REASONS[name]}")
+    if name in SETTLED and name not in RULES:
+        click.echo(f"{name}, no rule of a site's: {SETTLED[name].defect}")
+        click.echo(f"  why: {SETTLED[name].why}")
+        if name in REASONS:
+            click.echo(f"  `phoenix import legacy` finds it: {REASONS[name]}")
         return 0
     if name not in RULES:
         raise UsageError(f"no rule `{name}`", hint=f"known: {', '.join(RULES)}")

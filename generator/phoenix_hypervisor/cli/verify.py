@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from . import Workplace
-from .options import verbose_option
+from .options import metrics_option, verbose_option
 
 
 @click.command(
@@ -16,9 +17,10 @@ from .options import verbose_option
     context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]},
 )
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+@metrics_option
 @verbose_option
 @click.pass_obj
-def verify(workplace: Workplace, pytest_arguments: tuple[str, ...]) -> int:
+def verify(workplace: Workplace, pytest_arguments: tuple[str, ...], metrics_file: str | None) -> int:
     """Run every check and probe of the site's hosts with pytest; further arguments go to pytest.
 
     \b
@@ -47,5 +49,8 @@ def verify(workplace: Workplace, pytest_arguments: tuple[str, ...]) -> int:
     argv += [f"--site={folder}", "--import-mode=importlib", *files]
     if workplace.verbose:
         argv.append("-v")
+    if metrics_file:
+        file = Path(metrics_file).absolute()
+        argv += ["-p", "phoenix_hypervisor.observe.verifying", f"--metrics-file={file}"]
     told = {**os.environ, **workplace.log.environment} if workplace.log else None
     return process.attach([*argv, *pytest_arguments], env=told)

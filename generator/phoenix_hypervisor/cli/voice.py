@@ -68,11 +68,17 @@ def teller(*, quiet: bool) -> Tell:
     """Return what tells of steps as they are run; `quiet`: nothing."""
 
     from ..observe import screen
+    from ..observe.live import SCREEN
 
     def tell(event: str, facts: Mapping[str, Any]) -> None:
         if quiet:
             return
-        if event == "ran":
+        if event == "step":
+            SCREEN.begins((facts["ref"], facts["title"]), screen.step_name(facts["ref"], facts["title"]))
+        elif event == "progress":
+            SCREEN.hears((facts["ref"], facts["title"]), facts["said"])
+        elif event == "ran":
+            SCREEN.ends((facts["ran"].ref, facts["ran"].title))
             screen.tell(screen.ran_line(facts["ran"]))
         elif event == "waits":
             screen.tell(f"  {facts['words']}")

@@ -16,7 +16,12 @@ from ..errors import ExitCode
 from . import Workplace
 
 if TYPE_CHECKING:
+    from ..config.model import Watch
     from ..records.events import Run
+    from ..watch.files import Files
+    from ..watch.latest import Latest
+    from ..watch.looking import Looking
+    from ..watch.loop import Cycle, Policy
     from ..watch.standing import Standing
 
 
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
     "--metrics-port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Serve metrics for Prometheus there (0: on any free port).",
+    help="Serve metrics for Prometheus there, and the report (0: on any free port).",
 )
 @click.option("--metrics-address", metavar="ADDRESS", help="On this address, instead of 127.0.0.1.")
 @click.pass_obj
@@ -62,12 +67,23 @@ def watch(
 
         hint = "`phoenix plan --probes --metrics-file FILE` is for a timer"
         raise UsageError("a watcher that looks once ends before anybody asks for metrics", hint=hint)
-    run = Run("watch", [Writer(site, tell), *listeners(workplace, tell, events=events)])
-    with alone(site), _metrics(run, site, address, port):
+    run = Run("watch", [Writer(site, tell), *listeners(workplace, tell, events=events, traced=False)])
+    looking = Looking(options=workplace.log.arguments if workplace.log else ())
+    voice, told = Voice(site, run, tell, shown=not events), Told()
+    files = Files(site, looking.valid, voice.say)
+    with alone(site), _served(run, looking, files, site, address, port) as latest:
         run.begin(["phoenix", *sys.argv[1:]], site=str(site))
-        looking = Looking(options=workplace.log.arguments if workplace.log else ())
-        voice, told = Voice(site, run, tell, shown=not events), Told()
-        watcher = Watcher(looking, Files(site, looking.valid, voice.say), voice.read, voice.hear)
+
+        def read(folder: Path) -> Policy:
+            policy = voice.read(folder)
+            latest.keep(policy.nodes)
+            return policy
+
+        def hear(cycle: Cycle) -> None:
+            latest.hear(cycle)
+            voice.hear(cycle)
+
+        watcher = Watcher(looking, files, read, hear)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: watcher.stop())
         told.ready()
@@ -79,24 +95,33 @@ def watch(
 
 def _endpoint(site: Path, port: int | None, address: str | None) -> tuple[int | None, str]:
     """Where metrics are served: by the command line, or the site's files (the last good ones at worst)."""
+    settings = _settings(site)
+    return (settings.metrics_port if port is None else port), address or settings.metrics_address
+
+
+def _settings(site: Path) -> Watch:
+    """What the site's files say of watching; while they are wrong, the last good ones."""
     from ..config import load_settings
     from ..config.model import Watch
     from ..errors import PhoenixError
     from ..watch.files import KEPT
 
-    settings = Watch()
     for folder in (site, site / KEPT):
         with contextlib.suppress(PhoenixError):
-            settings = load_settings(folder).watch
-            break
-    return (settings.metrics_port if port is None else port), address or settings.metrics_address
+            return load_settings(folder).watch
+    return Watch()
 
 
 @contextlib.contextmanager
-def _metrics(run: Run, site: Path, address: str, port: int | None) -> Iterator[None]:
-    """Serve what is counted of a run while this is open, if it is to be served."""
+def _served(
+    run: Run, looking: Looking, files: Files, site: Path, address: str, port: int | None
+) -> Iterator[Latest]:
+    """Serve what is counted and seen while this is open, if it is to be served. Yields what hears looks."""
+    from ..watch.latest import Latest, Page
+
+    latest = Latest(run.name, str(site))
     if port is None:
-        yield
+        yield latest
         return
     from ..observe.metrics import Metrics
     from ..observe.screen import tell
@@ -104,9 +129,12 @@ def _metrics(run: Run, site: Path, address: str, port: int | None) -> Iterator[N
 
     metrics = Metrics(site.name)
     run.listen(metrics)
-    with serving(metrics, address, port) as taken:
-        tell(f"metrics: http://{f'[{address}]' if ':' in address else address}:{taken}/metrics")
-        yield
+    page = Page(latest, lambda record: looking.page(files.folder() or site, record))
+    everyone = _settings(site).report_to == "everyone"
+    with serving(metrics, address, port, page, everyone=everyone) as taken:
+        place = f"http://{f'[{address}]' if ':' in address else address}:{taken}"
+        tell(f"metrics: {place}/metrics, report: {place}/")
+        yield latest
 
 
 def _status(standings: Sequence[Standing]) -> ExitCode:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..inspect.opening import open_site
-from ..observe.screen import tell
+from ..observe.screen import phases_line, tell
 from ..operate.node_lock import LOCK, owner, refuse_if_held
+from ..records.events import Run
 
 if TYPE_CHECKING:
     from ..converge.engine import Tell
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class Work:
     """An open site within the bounds of the command line; closes its connections at the end.
 
-    `consent` is what the command line allows: `prune`, `destroy`, `reboot`, `at_most`.
+    `run` hears how long the parts take; `consent` is what the command line allows: `prune`, `destroy`,
+    `reboot`, `at_most`.
     """
 
     def __init__(
@@ -36,10 +39,13 @@ class Work:
         targets: Sequence[str],
         *,
         lock: bool = False,
+        run: Run | None = None,
         **consent: Any,
     ) -> None:
         self._workplace = workplace
-        self._opened = open_site(str(workplace.site_folder), hosts=hosts)
+        self._run = run or Run("")
+        with self._run.phase("load"):
+            self._opened = open_site(str(workplace.site_folder), hosts=hosts)
         self.site = self._opened.site
         self.fleet = self._opened.fleet
         self._scope = self._opened.scope(targets)
@@ -57,6 +63,10 @@ class Work:
         self._consent = self._consented(**consent)
         self.looks: dict[Ref, Look] = {}
         self._boots: dict[str, Boot] = {}
+        self._looked = (0.0, 0.0)
+        self._converged = False
+        self.phases: dict[str, float] = {}
+        """How many seconds each part took so far, by the names of converge/phases.py."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,10 +80,11 @@ class Work:
     def _connect(self) -> None:
         """Open all connections; with them take every host's lock, for the rest of the run."""
         try:
-            if self._lock:
-                refuse_if_held(self.fleet.lock(self._nodes, LOCK, owner()))
-            else:
-                self.fleet.open_all(self._nodes)
+            with self._run.phase("connect"):
+                if self._lock:
+                    refuse_if_held(self.fleet.lock(self._nodes, LOCK, owner()))
+                else:
+                    self.fleet.open_all(self._nodes)
         except Exception as error:  # said by `plan`, in the thread that can
             self._trouble = error
 
@@ -84,13 +95,18 @@ class Work:
 
     def plan(self, *, probes: bool) -> Plan:
         """Inspect, and return the plan for what was found. Raises PhoenixError when a lock is taken."""
+        from ..converge.phases import phases
         from ..converge.plan import build
         from ..inspect.session import inspect
 
         orphans = self._chosen is None
-        seen = inspect(self._opened, self._scope, probes=probes, orphans=orphans, before=self._connected)
+        began, begun = time.time(), time.monotonic()
+        with self._run.phase("inspect", resources=len(self._scope)):
+            seen = inspect(self._opened, self._scope, probes=probes, orphans=orphans, before=self._connected)
         if self._trouble is not None:
             raise self._trouble
+        self._looked = (began, time.monotonic() - begun)
+        self.phases = phases(self.site, (), [self._looked])
         self.looks = seen.looks()
         self._boots = seen.boots()
         chosen = {
@@ -102,9 +118,17 @@ class Work:
     def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
         """Carry out a plan: see Engine. Ctrl-C stops it between two steps, a second one at once."""
         from ..converge.engine import Engine
+        from ..converge.phases import phases
 
         ids = {node: boot.id for node, boot in self._boots.items()}
-        engine = Engine(self._opened, plan, self.looks, self._consent, tell_event, self._chosen, ids)
+        looked = [self._looked]
+
+        def note(event: str, facts: Mapping[str, Any]) -> None:
+            if event == "phase" and facts["phase"] == "inspect":
+                looked.append((facts["began"], facts["seconds"]))
+            tell_event(event, facts)
+
+        engine = Engine(self._opened, plan, self.looks, self._consent, note, self._chosen, ids)
 
         def stop(_number: int, _frame: object) -> None:
             tell("stopping after the steps that are running; press again to stop at once")
@@ -113,12 +137,17 @@ class Work:
 
         before = signal.signal(signal.SIGINT, stop)
         try:
-            return engine.run()
+            outcome = engine.run()
         finally:
             signal.signal(signal.SIGINT, before)
+        self.phases = outcome.phases = phases(self.site, outcome.ran, looked)
+        self._converged = bool(outcome.ran)
+        return outcome
 
-    def tell_trips(self) -> None:
-        """Say how many round trips it took, when asked to say more."""
+    def tell_costs(self, *, quiet: bool = False) -> None:
+        """Say how long the parts took when something was done; when asked to say more, how many trips too."""
+        if self._workplace.verbose or (self._converged and not quiet):
+            tell(phases_line(self.phases))
         if self._workplace.verbose:
             for host, trips in self.fleet.trips().items():
                 tell(f"{host}: {trips} round trips")

@@ -266,6 +266,22 @@ def undefined(services: Mapping[str, Any], variables: Iterable[str]) -> list[str
     return sorted(interpolated(services) - {*variables})
 
 
+def named(service: Mapping[str, Any], key: str) -> set[str]:
+    """Return the app's `volumes` or `networks` that a service names, in Compose's short and long forms."""
+    written = service.get(key) or []
+    if isinstance(written, Mapping):
+        return {*written}
+    found = set()
+    for one in written if isinstance(written, list) else []:
+        if not isinstance(one, Mapping):
+            source, target = str(one).partition(":")[::2]
+            found |= {source} if key == "networks" or target else set()
+        elif one.get("type", "volume") == "volume" and one.get("source"):
+            found.add(str(one["source"]))
+    # a path is the host's own, and a variable's value is not known here
+    return {name for name in found if not name.startswith(("/", ".", "~", "$"))}
+
+
 def _labels(service: Mapping[str, Any]) -> dict[str, str]:
     found = service.get("labels") or {}
     if isinstance(found, Mapping):

@@ -44,7 +44,8 @@ class Declared:
             if kind.scope == ("guest" if guest is None else "node"):
                 about, whose = ("a guest", "a node") if guest is None else ("a node", "a guest")
                 hint = f"it is about {about}: write it in {_ELSEWHERE[about]}"
-                self._problems.append(Problem(f"`{key}` does not belong to {whose}", settings.key, hint))
+                said = f"`{key}` does not belong to {whose}"
+                self._problems.append(Problem(said, settings.key, hint, "V-04"))
                 continue
             about_guest = guest is not None and kind.scope == "guest"
             ref = guest.ref(key) if guest and about_guest else Ref(host, key, name or host)
@@ -52,7 +53,7 @@ class Declared:
             if "name" in settings.value:
                 hint = "a resource's name is the key that holds its settings"
                 place = settings.place("name")
-                self._problems.append(Problem(f"{ref}: unknown key `name`", place, hint))
+                self._problems.append(Problem(f"{ref}: unknown key `name`", place, hint, "V-03"))
             plain = {**settings.plain(), "name": ref.name}
             resource = validated(kind, plain, settings, str(ref), self._problems)
             if resource is None:

@@ -45,7 +45,7 @@ def guests_of(files: Mapping[str, Tree], nodes: Collection[str], problems: list[
         named = FILE.fullmatch(stem)
         if named is None:
             hint = "like 950-vllm-chat.yaml: a VMID from 100 on, then small letters, digits and `-`"
-            problems.append(Problem(f"`{stem}` is no guest's name", tree.where, hint))
+            problems.append(Problem(f"`{stem}` is no guest's name", tree.where, hint, "V-47"))
             continue
         vmid, name = named[1], named[2]
         if vmid in vmids:
@@ -54,7 +54,8 @@ def guests_of(files: Mapping[str, Tree], nodes: Collection[str], problems: list[
             )
         if name in found or name in nodes:
             what = "guest" if name in found else "node"
-            problems.append(Problem(f"there is another {what} named `{name}`", tree.where))
+            said = f"there is another {what} named `{name}`"
+            problems.append(Problem(said, tree.where, "a name is one host's", "V-02"))
         vmids[vmid] = name
         node = _node_of(tree, nodes, problems)
         if node is not None:
@@ -88,4 +89,5 @@ def _one_guest_in_it(guest: Guest, problems: list[Problem]) -> None:
         return
     which = " or ".join(f"`{kind}`" for kind in kinds)
     said = f"has both {' and '.join(there)}" if there else f"has no section {which}: what kind of guest it is"
-    problems.append(Problem(f"guest `{guest.name}` {said}", guest.tree.where))
+    rule = "V-44" if there else ""
+    problems.append(Problem(f"guest `{guest.name}` {said}", guest.tree.where, rule=rule))

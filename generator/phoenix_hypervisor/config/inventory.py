@@ -1,12 +1,13 @@
 """inventory/: how nodes are reached, in Nornir's three files. Read with places, resolved by Nornir later."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import Problem, Where, did_you_mean
 from ..graph import Loop, order
 from .files import read
+from .guests import Guest
 from .model import InventoryEntry
 from .tree import Tree
 from .validation import validated
@@ -21,6 +22,30 @@ class Inventory(NamedTuple):
     places: Mapping[str, Where]
     readable: bool
     """Whether the hosts' file is a mapping at all; otherwise its problem says enough."""
+
+    def transport_of(self, host: str) -> str:
+        """Return the transport as Nornir resolves it: the host's own, its groups' in order, the default."""
+        found = (entry.data.transport for entry in self._entries(self.hosts[host]))
+        return next((transport for transport in found if transport), "ssh")
+
+    def ssh_of(self, host: str) -> tuple[str, int] | None:
+        """Return the address and port a guest is reached at by ssh of its own; None through its node."""
+        if host not in self.hosts:
+            return None
+        entries = list(self._entries(self.hosts[host]))
+        ports = (entry.port for entry in entries)
+        return entries[0].hostname or host, next((port for port in ports if port), 22)
+
+    def _entries(self, entry: InventoryEntry) -> Iterator[InventoryEntry]:
+        yield entry
+        yield from self._of_groups(entry.groups)
+        yield self.defaults
+
+    def _of_groups(self, groups: Collection[str]) -> Iterator[InventoryEntry]:
+        for name in groups:
+            if name in self.groups:
+                yield self.groups[name]
+                yield from self._of_groups(self.groups[name].groups)
 
 
 def read_inventory(folder: Path, problems: list[Problem]) -> Inventory:
@@ -54,13 +79,28 @@ def _no_loop(
 
 
 def same_nodes(
-    inventory: Inventory, folder: Path, nodes: Mapping[str, Tree], problems: list[Problem]
+    inventory: Inventory,
+    folder: Path,
+    nodes: Mapping[str, Tree],
+    guests: Mapping[str, Guest],
+    problems: list[Problem],
 ) -> None:
-    """Add a problem for each node that only one of inventory/ and configs/nodes/ knows."""
+    """Add a problem for each node that only one of inventory/ and configs/nodes/ knows, and for guests in it.
+
+    A virtual machine may be there: it is reached by ssh then, and not through its node.
+    """
+    for name in inventory.hosts.keys() & guests.keys() - nodes.keys():
+        if guests[name].entered != "agent":
+            said = f"`{name}` is a container, which is entered through its node"
+            problems.append(Problem(said, inventory.places[name], "leave it out here"))
+        elif (transport := inventory.transport_of(name)) != "ssh":
+            said = f"the machine `{name}` is reached by ssh or through its node, not by `{transport}`"
+            hint = "`data: {transport: ssh}`, or leave it out here: then its guest agent is the way in"
+            problems.append(Problem(said, inventory.places[name], hint))
     # a file that cannot be read is there all the same, and an entry that is wrong
     files = {path.stem for path in (folder / "configs" / "nodes").glob("*")}
-    for name in inventory.places.keys() - nodes.keys() - files:
-        hint = did_you_mean(name, nodes) or f"write configs/nodes/{name}.yaml"
+    for name in inventory.places.keys() - nodes.keys() - files - guests.keys():
+        hint = did_you_mean(name, [*nodes, *guests]) or f"write configs/nodes/{name}.yaml"
         problems.append(Problem(f"host `{name}` has no file in configs/nodes/", inventory.places[name], hint))
     for name in nodes.keys() - inventory.places.keys() if inventory.readable else ():
         hint = did_you_mean(name, inventory.hosts) or "add it there: how it is reached"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..errors import Problem, Where, did_you_mean
 from .files import read
+from .model import GuestHead, NodeHead, SiteHead
 from .tree import Tree, merge
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def trees(folder: Path, part: str, problems: list[Problem], store: Store | None)
             problems.append(Problem("neither .yaml nor .json: it would be ignored", Where(shown, 1, 1), hint))
             continue
         if path.stem in found:
-            problems.append(Problem(f"`{path.stem}` is there twice, as .yaml and .json", Where(shown, 1, 1)))
+            said = f"`{path.stem}` is there twice, as .yaml and .json"
+            problems.append(Problem(said, Where(shown, 1, 1), "keep one of them", "V-44"))
         tree = read(path, shown, problems, store)
         if tree is not None and isinstance(tree.value, dict):
             found[path.stem] = tree
@@ -49,14 +51,16 @@ def profiles_in_their_place(
         below = tree.below("profiles")
         if below is not None:
             hint = "a profile and the defaults cannot name further ones"
-            problems.append(Problem("`profiles` belongs into a node's or guest's own file", below.key, hint))
+            said = "`profiles` belongs into a node's or guest's own file"
+            problems.append(Problem(said, below.key, hint, "V-04"))
     lists = [below.value for tree in own if (below := tree.below("profiles")) is not None]
     named = [profile.value for found in lists if isinstance(found, list) for profile in found]
     if any(not problem.warning for problem in problems):
         return  # a file that could not be read may well name it
     for name, tree in profiles.items():
         if name not in named:
-            problems.append(Problem(f"no node or guest names the profile `{name}`", tree.where, warning=True))
+            said = f"no node or guest names the profile `{name}`"
+            problems.append(Problem(said, tree.where, "", "V-39", warning=True))
 
 
 def layered(
@@ -72,7 +76,7 @@ def layered(
             merged = merge(merged, profiles[profile.value])
         else:
             hint = did_you_mean(profile.value, profiles) or "profiles are the files of configs/profiles/"
-            problems.append(Problem(f"{subject}: no profile `{profile.value}`", profile.where, hint))
+            problems.append(Problem(f"{subject}: no profile `{profile.value}`", profile.where, hint, "V-06"))
     return merge(merged, tree)
 
 
@@ -98,14 +102,31 @@ def sections(
         if key in head:
             continue
         if key not in kinds:
-            hint = did_you_mean(key, [*kinds, *head]) or "`phoenix kinds` lists what sections there are"
-            problems.append(Problem(f"unknown key `{key}`", section.key, hint))
+            home = _home(key, tree)
+            near = did_you_mean(key, [*kinds, *head]) or "`phoenix kinds` lists what sections there are"
+            rule = "V-04" if home else "V-03"
+            problems.append(Problem(f"unknown key `{key}`", section.key, home or near, rule))
         elif not isinstance(section.value, dict):
             problems.append(Problem(f"`{key}` must hold settings", section.key))
         elif registry.kind(key).singleton or registry.kind(key).scope == "guest":
             yield key, None, Tree(_without_nulls(section.value), section.where, section.key)
         else:
             yield from ((key, name, settings) for name, settings in _named(key, section, problems))
+
+
+def _home(key: str, tree: Tree) -> str:
+    """Say where a key belongs that is known, and not at the root of this file; empty when it is unknown."""
+    heads: dict[str, dict[str, Any]] = {
+        "configs/site.yaml": SiteHead.model_fields,
+        "configs/nodes/": NodeHead.model_fields,
+        "configs/guests/": GuestHead.model_fields,
+    }
+    for place, known in heads.items():
+        if key in known:
+            return f"`{key}` belongs into {place}"
+    own = [name for name in tree.value if name in registry.homes()]
+    sections_with_it = [name for name in own if key in registry.kind(name).model_fields]
+    return f"`{key}` belongs below `{sections_with_it[0]}`" if sections_with_it else ""
 
 
 def _named(kind: str, section: Tree, problems: list[Problem]) -> Iterator[tuple[str, Tree]]:
@@ -131,9 +152,8 @@ def _known_only(kind: str, shared: Tree, problems: list[Problem]) -> Tree:
     fields = [field for field in registry.kind(kind).model_fields if field != "name"]
     for key, tree in shared.value.items():
         if key not in fields:
-            problems.append(
-                Problem(f"{kind}:{EVERY}: unknown key `{key}`", tree.key, did_you_mean(key, fields))
-            )
+            said = f"{kind}:{EVERY}: unknown key `{key}`"
+            problems.append(Problem(said, tree.key, did_you_mean(key, fields), "V-03"))
     return Tree({key: tree for key, tree in shared.value.items() if key in fields}, shared.where, shared.key)
 
 

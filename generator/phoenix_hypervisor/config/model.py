@@ -55,6 +55,8 @@ class Watch(Section):
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Where Prometheus may ask the watcher for metrics; nowhere, unless it is given."""
     metrics_address: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    report_to: Literal["here", "everyone"] = "here"
+    """Who may read the report beside the metrics: this machine, or whoever reaches the port."""
 
 
 MirroredPrefix = Annotated[str, Field(pattern=r"^https?://[^@\s]+/$")]
@@ -142,3 +144,19 @@ class Reach(Section):
     command_seconds: Annotated[float, Field(gt=0)] | None = None
     reboot_seconds: Annotated[float, Field(gt=0)] | None = None
     ssh_options: list[Annotated[str, Field(pattern=r"^[A-Za-z]+=.+$")]] | None = None
+    api: "ApiReach | None" = None
+
+
+class ApiReach(Section):
+    """A node's API, for those verbs that can read it."""
+
+    url: str
+    """`https://HOST:8006`."""
+    token_id: Annotated[str, Field(pattern=r"^[^\s@!:/]+@[A-Za-z][A-Za-z0-9._-]*![A-Za-z][A-Za-z0-9._-]+$")]
+    """`user@realm!name`: a token that may only look, as with the role PVEAuditor at `/`."""
+    token_secret: str
+    """The name of the secret that holds the token's value."""
+    ca_file: str | None = None
+    """Certificates that are believed, in the site: the node's /etc/pve/pve-root-ca.pem."""
+    fingerprint: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}:?){32}$")] | None = None
+    """The SHA-256 of the certificate that is believed, as `pvenode cert info` prints it."""

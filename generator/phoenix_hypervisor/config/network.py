@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..firewall.ports import PORT, REACHES, Network, Port, Reach, Served
 from ..resource import EVERY
-from ..services import SERVICE
+from ..services import METRICS, SERVICE
 
 if TYPE_CHECKING:
     from ..resource import GuestFacts, Kind, Offer, Ref
+    from ..services import Service
     from .inventory import Inventory
 
 INTERFACE = "interface"
@@ -37,12 +38,15 @@ def network_of(reach: Inventory, guests: Collection[GuestFacts], resources: Mapp
         for offer in resource.provides()
         if offer.topic in (PORT, REACHES, SERVICE)
     ]
-    services = {(ref.host, str(offer.value.port)) for ref, offer in offers if offer.topic == SERVICE}
+    services: dict[tuple[str, str], list[Service]] = {}
+    for ref, offer in offers:
+        if offer.topic == SERVICE:
+            services.setdefault((ref.host, str(offer.value.port)), []).append(offer.value)
     served: dict[str, list[Served]] = {}
     for ref, offer in offers:
         if offer.topic == PORT:
             port: Port = offer.value
-            users = _users(ref.host, port, offers, service=(ref.host, port.number) in services)
+            users = _users(ref.host, port, offers, services.get((ref.host, port.number), []))
             served.setdefault(ref.host, []).append(Served(ref, port, tuple(users)))
     vmids = {guest.name: guest.vmid for guest in guests}
     return Network(addresses, {host: tuple(found) for host, found in served.items()}, vmids)
@@ -59,14 +63,16 @@ def interfaces_of(node: str, resources: Mapping[Ref, Kind]) -> dict[str, tuple[s
     }
 
 
-def _users(host: str, port: Port, offers: Iterable[tuple[Ref, Offer]], *, service: bool) -> Iterator[str]:
-    """Yield the hosts that say that they connect to a port of a host, or to every service."""
+def _users(
+    host: str, port: Port, offers: Iterable[tuple[Ref, Offer]], services: Collection[Service]
+) -> Iterator[str]:
+    """Yield the hosts that say that they connect to a port of a host, or to every service that is there."""
+    meant = {(host, Reach(port.number, port.proto))}
+    meant |= {(EVERY, Reach(EVERY, port.proto)) for service in services if service.used}
+    meant |= {(EVERY, Reach(METRICS, port.proto)) for service in services if service.metrics}
     for ref, offer in offers:
-        if offer.topic == REACHES and ref.host != host:
-            reach: Reach = offer.value
-            every = service and (offer.key, reach) == (EVERY, Reach(EVERY, port.proto))
-            if every or (offer.key, reach) == (host, Reach(port.number, port.proto)):
-                yield ref.host
+        if offer.topic == REACHES and ref.host != host and (offer.key, offer.value) in meant:
+            yield ref.host
 
 
 def _plain(text: str) -> Iterator[str]:

@@ -57,6 +57,8 @@ class Site:
     facts: Mapping[str, GuestFacts] = field(default_factory=dict, repr=False)
     """Guest → what the files say of it."""
     warnings: tuple[Problem, ...] = ()
+    head_tree: Tree = field(default=Tree({}, Where("configs/site.yaml", 1, 1)), repr=False)
+    """configs/site.yaml, for places in it."""
 
     def of_host(self, host: str) -> list[Ref]:
         """Return the refs of one host, in order."""
@@ -156,15 +158,18 @@ def load(folder: Path, store: Store | None = None) -> Site:
     for guest in guests.values():
         declared.add(guest.name, guest.tree, GuestHead.model_fields, guest)
         declared.leave_out_what_goes_with(guest)
-    inventory.same_nodes(reach, folder, {name: node.tree for name, node in nodes.items()}, problems)
+    inventory.same_nodes(reach, folder, {name: node.tree for name, node in nodes.items()}, guests, problems)
     if head is None or any(not problem.warning for problem in problems):
         raise InputError(problems)
-    facts = {name: declared.facts_of(guest) for name, guest in guests.items()}
+    facts = {
+        name: declared.facts_of(guest)._replace(ssh=reach.ssh_of(name)) for name, guest in guests.items()
+    }
     around = _around(nodes, guests, facts, declared.resources, reach)
     edges = connect(declared.resources, declared.places, problems, around)
     in_order = {ref: declared.resources[ref] for ref in edges.ordered}
     in_need = {ref: edges.needs[ref] for ref in edges.ordered}
     site = Site(folder, head, nodes, guests, reach, in_order, in_need, edges.after, declared.places, facts)
+    site = replace(site, head_tree=defaults.head)
     problems += rules.check(site)
     if any(not problem.warning for problem in problems):
         raise InputError(problems)
@@ -195,6 +200,8 @@ def _around(
 class _Defaults(NamedTuple):
     nodes: Tree
     guests: Tree
+    head: Tree
+    """The whole file."""
 
 
 def _head(folder: Path, problems: list[Problem]) -> tuple[SiteHead | None, _Defaults]:
@@ -210,10 +217,11 @@ def _head(folder: Path, problems: list[Problem]) -> tuple[SiteHead | None, _Defa
     tree = read(path, "configs/site.yaml", problems)
     if tree is None:
         nothing = Tree({}, Where("configs/site.yaml", 1, 1))
-        return None, _Defaults(nothing, nothing)
+        return None, _Defaults(nothing, nothing, nothing)
     head = validated(SiteHead, tree.plain(), tree, "", problems)
     nothing = Tree({}, tree.where)
-    return head, _Defaults(tree.below("defaults") or nothing, tree.below("guest_defaults") or nothing)
+    nodes, guests = tree.below("defaults"), tree.below("guest_defaults")
+    return head, _Defaults(nodes or nothing, guests or nothing, tree)
 
 
 def _node(name: str, tree: Tree, problems: list[Problem]) -> Node:

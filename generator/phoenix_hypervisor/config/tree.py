@@ -54,7 +54,7 @@ class Tree:
 def twice(key: str, place: Where, first: Where | None) -> Problem:
     """Return the problem of a key that a mapping holds already."""
     line = first.line if first else "?"
-    return Problem(f"`{key}` stands here twice", place, f"the first is at line {line}")
+    return Problem(f"`{key}` stands here twice", place, f"the first is at line {line}", "V-44")
 
 
 def merge(base: Tree, over: Tree) -> Tree:

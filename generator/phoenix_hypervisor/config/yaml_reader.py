@@ -92,7 +92,7 @@ class _Reader:
         for key_node, value_node in node.value:
             place = self._where(key_node)
             if not isinstance(key_node, ScalarNode):
-                self._problems.append(Problem("a key must be a plain word", place))
+                self._problems.append(Problem("a key must be a plain word", place, rule="V-05"))
                 continue
             key = str(key_node.value)
             if key == "<<":
@@ -137,7 +137,7 @@ class _Reader:
         known = {path.relative_to(self._files).as_posix(): path for path in there}
         if name not in known:
             hint = did_you_mean(name, known) or "the files are those of configs/files/"
-            self._problems.append(Problem(f"no file `{name}`", where, hint))
+            self._problems.append(Problem(f"no file `{name}`", where, hint, "V-09"))
             return ""
         try:
             return known[name].read_bytes().decode()

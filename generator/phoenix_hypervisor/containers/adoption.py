@@ -1,19 +1,31 @@
 """What a living container would be called in a guest's file: its conf, said in the settings of `lxc`."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from ..dialects import lxc_conf, property_string, sizes
+from ..dialects import lxc_conf, property_string
 from . import idmap, parts
 from .conf import upcoming
 from .devices import OPEN, of_cards
 from .settings import APPARMOR, MARK, Settings
+from .spoken import (
+    CannotBeSaidError,
+    Reader,
+    Readers,
+    disk_size,
+    mebibytes,
+    number,
+    said,
+    storage_of,
+    switch,
+    text_of,
+    valid,
+    whole,
+    words,
+)
 
-_LIST = re.compile(r"[\s,;]+")
-_MIB = 1 << 20
 _IGNORED = frozenset({"unprivileged", "parent"})
 
 
@@ -45,7 +57,7 @@ def settings_of(
     for key, value in sorted(keys.items(), key=_place):
         try:
             _add(found, key, value)
-        except _CannotBeSaidError as cannot:
+        except CannotBeSaidError as cannot:
             left.append(f"{key}: {cannot}")
     if found.get("hostname", "") == name:
         del found["hostname"]
@@ -55,10 +67,6 @@ def settings_of(
     _add_raw(found, left, conf)
     left += [*_refused(found), *_otherwise(conf)]
     return Adopted(found, tuple(left))
-
-
-class _CannotBeSaidError(ValueError):
-    """A value that no setting can express; the text says what happens to it."""
 
 
 def _place(entry: tuple[str, str]) -> tuple[str, int]:
@@ -77,151 +85,77 @@ def _add(found: dict[str, Any], key: str, value: str) -> None:
             property_string.parse(value, property_string.form_of(key) or property_string.Form())
         )
         if own in found.setdefault(section, {}):
-            raise _CannotBeSaidError(f"there is another of `{own}`; this one is left alone")
+            raise CannotBeSaidError(f"there is another of `{own}`; this one is left alone")
         found[section][own] = settings
     elif key in _PLAIN:
         said = _PLAIN[key](value)
         if said not in ([], {}):
             found[key] = said
     elif setting == "unused":
-        raise _CannotBeSaidError(f"`{value}` belongs to the container and is not attached; it is left alone")
+        raise CannotBeSaidError(f"`{value}` belongs to the container and is not attached; it is left alone")
     elif key == "template" and value == "1":
-        raise _CannotBeSaidError("the container is a template: declare `lxc_layer` with `mode: template`")
+        raise CannotBeSaidError("the container is a template: declare `lxc_layer` with `mode: template`")
     elif key == "lock":
-        raise _CannotBeSaidError(f"the container is locked ({value}) at the moment")
+        raise CannotBeSaidError(f"the container is locked ({value}) at the moment")
     elif key != "template":
-        raise _CannotBeSaidError(f"`{value}` is no setting of `lxc`; it is left alone")
-
-
-def _text(value: str) -> str:
-    if not value.strip():
-        raise _CannotBeSaidError("it is empty")
-    return value
-
-
-def _switch(value: str) -> bool:
-    if property_string.boolean(value) not in ("0", "1"):
-        raise _CannotBeSaidError(f"`{value}` is neither on nor off")
-    return property_string.boolean(value) == "1"
-
-
-def _whole(value: str) -> int:
-    if not (value.isascii() and value.isdecimal()):
-        raise _CannotBeSaidError(f"`{value}` is no whole number")
-    return int(value)
-
-
-def _number(value: str) -> float:
-    plain = property_string.number(value)
-    if not re.fullmatch(r"\d+(\.\d+)?", plain, re.ASCII):
-        raise _CannotBeSaidError(f"`{value}` is no number")
-    return float(plain) if "." in plain else int(plain)
-
-
-def _mebibytes(value: str) -> str:
-    return sizes.show(_whole(value) * _MIB)
-
-
-def _disk_size(value: str) -> str:
-    try:
-        return sizes.show(sizes.parse(value))
-    except ValueError as error:
-        raise _CannotBeSaidError(f"`{value}` is no size") from error
-
-
-def _words(value: str) -> list[str]:
-    return [word for word in _LIST.split(value) if word]
+        raise CannotBeSaidError(f"`{value}` is no setting of `lxc`; it is left alone")
 
 
 def _tags(value: str) -> list[str]:
-    return [tag for tag in _words(value) if tag != MARK]
-
-
-def _valid(kind: Any, value: Any) -> Any:
-    """Return a value that our own model takes as it is."""
-    try:
-        TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        wrong = [(".".join(map(str, found["loc"])), found["msg"]) for found in error.errors()]
-        said = "; ".join(f"`{name}`: {message}" if name else message for name, message in wrong)
-        raise _CannotBeSaidError(f"{said.replace('Value error, ', '')}; it is left alone") from error
-    return value
-
-
-Reader = Callable[[str], Any]
-
-
-Readers = Mapping[str, tuple[str, Reader]]
-"""Property → the name of our field, and what reads its value."""
-
-
-def _said(values: Mapping[str, str], readers: Readers, model: type[BaseModel], **more: str) -> dict[str, Any]:
-    """Return the properties by the names of our fields. All must be known: half a setting is none."""
-    unknown = [f"{key}={value}" for key, value in values.items() if key not in readers]
-    if unknown:
-        raise _CannotBeSaidError(f"`{','.join(unknown)}` cannot be declared; it is left alone")
-    found = {readers[key][0]: readers[key][1](value) for key, value in sorted(values.items())}
-    return dict(_valid(model, {**more, **found}))
+    return [tag for tag in words(value) if tag != MARK]
 
 
 _FEATURES: Readers = {
-    **{name: (name, _switch) for name in ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")},
-    "mount": ("mount", _words),
+    **{name: (name, switch) for name in ("nesting", "keyctl", "fuse", "mknod", "force_rw_sys")},
+    "mount": ("mount", words),
 }
-_STARTUP: Readers = {name: (name, _whole) for name in ("order", "up", "down")}
+_STARTUP: Readers = {name: (name, whole) for name in ("order", "up", "down")}
 _DISK: Readers = {
-    "size": ("size", _disk_size),
-    "mountoptions": ("mountoptions", _words),
-    **{name: (name, _switch) for name in ("acl", "quota", "replicate", "shared")},
+    "size": ("size", disk_size),
+    "mountoptions": ("mountoptions", words),
+    **{name: (name, switch) for name in ("acl", "quota", "replicate", "shared")},
 }
-_ROOTFS: Readers = {**_DISK, "ro": ("ro", _switch)}
+_ROOTFS: Readers = {**_DISK, "ro": ("ro", switch)}
 _MOUNT: Readers = {
     **_DISK,
-    "ro": ("read_only", _switch),
-    "backup": ("backup", _switch),
+    "ro": ("read_only", switch),
+    "backup": ("backup", switch),
 }
 _DEVICE: Readers = {
-    "mode": ("mode", _text),
-    "uid": ("uid", _whole),
-    "gid": ("gid", _whole),
-    "deny-write": ("deny_write", _switch),
+    "mode": ("mode", text_of),
+    "uid": ("uid", whole),
+    "gid": ("gid", whole),
+    "deny-write": ("deny_write", switch),
 }
 _NET: Readers = {
-    **{name: (name, _text) for name in ("bridge", "ip", "gw", "ip6", "gw6")},
-    **{name: (name, _whole) for name in ("tag", "mtu")},
-    **{name: (name, _switch) for name in ("firewall", "link_down")},
-    "hwaddr": ("mac", _text),
-    "rate": ("rate", _number),
-    "trunks": ("trunks", lambda value: sorted(map(_whole, _words(value)))),
+    **{name: (name, text_of) for name in ("bridge", "ip", "gw", "ip6", "gw6")},
+    **{name: (name, whole) for name in ("tag", "mtu")},
+    **{name: (name, switch) for name in ("firewall", "link_down")},
+    "hwaddr": ("mac", text_of),
+    "rate": ("rate", number),
+    "trunks": ("trunks", lambda value: sorted(map(whole, words(value)))),
 }
 
 
 def _rootfs(value: str) -> dict[str, Any]:
     values = property_string.parse(value, property_string.ROOTFS)
-    storage = _storage(values.pop("volume", ""))
-    return _said(values, _ROOTFS, parts.Rootfs, storage=storage)
-
-
-def _storage(volume: str) -> str:
-    storage, colon, _ = volume.partition(":")
-    if not colon or volume.startswith("/"):
-        raise _CannotBeSaidError(f"`{volume}` lies on no storage; it is left alone")
-    return storage
+    storage = storage_of(values.pop("volume", ""))
+    return said(values, _ROOTFS, parts.Rootfs, storage=storage)
 
 
 def _mount(values: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    volume, target = values.pop("volume", ""), _valid(parts.Target, values.pop("mp", ""))
+    volume, target = values.pop("volume", ""), valid(parts.Target, values.pop("mp", ""))
     if not volume.startswith("/"):
-        return target, _said(values, _MOUNT, parts.Mount, storage=_storage(volume))
+        return target, said(values, _MOUNT, parts.Mount, storage=storage_of(volume))
     values.pop("size", "")  # `pct rescan` writes one that means nothing
-    return target, _said(values, _MOUNT, parts.Mount, source=volume)
+    return target, said(values, _MOUNT, parts.Mount, source=volume)
 
 
 def _net(values: dict[str, str]) -> tuple[str, dict[str, Any]]:
     if values.pop("type", "veth") != "veth":
-        raise _CannotBeSaidError("only interfaces of the type veth can be declared; it is left alone")
-    name = _valid(parts.Interface, values.pop("name", ""))
-    return name, _said(property_string.canonical(values, _EVERYTHING), _NET, parts.Net)
+        raise CannotBeSaidError("only interfaces of the type veth can be declared; it is left alone")
+    name = valid(parts.Interface, values.pop("name", ""))
+    return name, said(property_string.canonical(values, _EVERYTHING), _NET, parts.Net)
 
 
 _EVERYTHING = property_string.NET._replace(defaults={})
@@ -229,15 +163,15 @@ _EVERYTHING = property_string.NET._replace(defaults={})
 
 
 def _device(values: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    return _valid(parts.DevicePath, values.pop("path", "")), _said(values, _DEVICE, parts.Device)
+    return valid(parts.DevicePath, values.pop("path", "")), said(values, _DEVICE, parts.Device)
 
 
 def _features(value: str) -> dict[str, Any]:
-    return _said(property_string.parse(value, property_string.FEATURES), _FEATURES, parts.Features)
+    return said(property_string.parse(value, property_string.FEATURES), _FEATURES, parts.Features)
 
 
 def _startup(value: str) -> dict[str, Any]:
-    return _said(property_string.parse(value, property_string.STARTUP), _STARTUP, parts.Startup)
+    return said(property_string.parse(value, property_string.STARTUP), _STARTUP, parts.Startup)
 
 
 _KEYED: dict[str, tuple[str, Callable[[dict[str, str]], tuple[str, dict[str, Any]]]]] = {
@@ -246,12 +180,12 @@ _KEYED: dict[str, tuple[str, Callable[[dict[str, str]], tuple[str, dict[str, Any
     "dev": ("devices", _device),
 }
 _PLAIN: dict[str, Reader] = {
-    **dict.fromkeys(("hostname", "hookscript", "timezone", "cmode", "arch", "ostype"), _text),
-    **dict.fromkeys(("onboot", "protection", "console"), _switch),
-    **dict.fromkeys(("cores", "cpuunits", "tty"), _whole),
-    **dict.fromkeys(("memory", "swap"), _mebibytes),
-    **dict.fromkeys(("nameserver", "searchdomain"), _words),
-    "cpulimit": _number,
+    **dict.fromkeys(("hostname", "hookscript", "timezone", "cmode", "arch", "ostype"), text_of),
+    **dict.fromkeys(("onboot", "protection", "console"), switch),
+    **dict.fromkeys(("cores", "cpuunits", "tty"), whole),
+    **dict.fromkeys(("memory", "swap"), mebibytes),
+    **dict.fromkeys(("nameserver", "searchdomain"), words),
+    "cpulimit": number,
     "tags": _tags,
     "rootfs": _rootfs,
     "features": _features,

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, StrictInt, StrictStr, model_validat
 
 from ..budgets import MEMORY, THREADS, Takes, storage
 from ..dialects import lxc_conf
-from ..fields import Size
+from ..fields import RuleError, Size
 from ..resource import GuestFacts, Kind
 from . import fingerprint as layers
 from . import idmap
@@ -32,7 +32,7 @@ from .parts import (
 DEFAULT_MEMORY = 512 * MIB
 """What Proxmox gives a container of which nobody says it (pct.conf)."""
 APPARMOR = "lxc.apparmor.profile"
-GENERATED = "generated"
+GENERATED, UNCONFINED = "generated", "unconfined"
 MARK = "phoenix"
 """The tag on guests of ours; nobody declares it."""
 
@@ -136,10 +136,16 @@ class Settings(Kind):
         for key, values in self.raw.items():
             refused = lxc_conf.refusal(key)
             if refused:
-                raise ValueError(refused)
-            lxc_conf.with_raw("", {key: [str(value) for value in values]})
+                raise RuleError("V-22", refused)
+            try:
+                lxc_conf.with_raw("", {key: [str(value) for value in values]})
+            except ValueError as error:
+                raise RuleError("V-21", str(error).replace("\n", "\\n")) from None
         if APPARMOR in self.raw and self.apparmor != GENERATED:
-            raise ValueError(f"the profile is said twice: `apparmor` and `raw` {APPARMOR}")
+            raise RuleError("V-23", f"the profile is said twice: `apparmor` and `raw` {APPARMOR}")
+        idle = [key for key in self.raw if key.startswith("lxc.apparmor.") and key != APPARMOR]
+        if idle and self.raw_lines[APPARMOR] == (UNCONFINED,):
+            raise RuleError("V-23", f"`raw` {idle[0]} does nothing: the container is unconfined")
         if self.shared_ids is not None:
             if idmap.KEY in self.raw:
                 raise ValueError(f"the map is said twice: `shared_ids` and `raw` {idmap.KEY}")

@@ -42,6 +42,7 @@ node it would see: mounted folders, devices, hooks. Its own volumes stay."""
 class ContainerVerbs:
     """The verbs of `lxc`."""
 
+    tool = "pct"
     questions = seen.QUESTIONS
 
     def sights(self, guests: Iterable[Kind], answers: Sequence[Said]) -> Mapping[str, Sight]:

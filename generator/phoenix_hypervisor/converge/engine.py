@@ -16,6 +16,7 @@ from ..errors import HostError
 from ..inspect.looks import Look, Status
 from ..inspect.opening import OpenSite
 from ..inspect.session import inspect
+from ..records.events import timed
 from ..render import Renderer
 from ..resource import Effect, Ref, Step
 from .lanes import Lanes, Locks
@@ -23,7 +24,7 @@ from .outcome import Outcome
 from .plan import Consent, Entry, Plan, planned
 from .reboots import MOST, Reboot, Stopped, boot_id, is_reboot, reason
 from .steps import carry_out
-from .ways import way
+from .ways import progress, way
 
 TRIES = 3
 """How often a resource's steps are run while each second look still finds something new."""
@@ -282,11 +283,14 @@ class Engine:
             return not self.outcome.stopped and self._run_step(ref, step, failed, waited)
 
     def _run_step(self, ref: Ref, step: Step, failed: dict[Ref, str], waited: float) -> bool:
-        do = way(self._opened.fleet, ref.host, self._node(ref))
+        do = way(self._opened.fleet, ref.host, self._node(ref), progress(self._tell, ref, step))
         self._tell("step", {"ref": ref, "title": step.title, "effect": step.effect})
         artifact = step.push or step.execute
         resource = self._opened.site.resources.get(ref)
-        text = self._renderer.text(ref.kind, artifact, resource) if artifact else ""
+        text = ""
+        if artifact:
+            with timed(self._tell, "render", ref=ref, artifact=artifact.path):
+                text = self._renderer.text(ref.kind, artifact, resource)
         guest = self._opened.site.guests.get(ref.host)
         alone = guest is not None and guest.entered == "agent"
         ran = carry_out(do, ref, step, text, guest.vmid if guest else "", alone=alone)
@@ -302,7 +306,8 @@ class Engine:
     def _look_again(self, refs: Collection[Ref], *, fresh: bool = False) -> None:
         again = set(refs)
         known = {} if fresh else {ref: look for ref, look in self.outcome.looks.items() if ref not in again}
-        seen = inspect(self._opened, refs, probes=True, known=known).looks()
+        with timed(self._tell, "inspect", resources=len(again)):
+            seen = inspect(self._opened, refs, probes=True, known=known).looks()
         self.outcome.looks.update(seen)
 
     def _judge(self, ref: Ref, before: Look, failure: str) -> None:

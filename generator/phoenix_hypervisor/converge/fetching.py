@@ -29,6 +29,13 @@ without() { awk 'FILENAME == ".right" { right[$1]; next } !($1 in right)' .right
 while read -r sum url; do [ ! -f "$sum" ] || printf '%s\n' "$sum"; done <.wanted | right >.right
 without .wanted >.missing
 [ -s .missing ] || exit 0
+( while kill -0 "$$"; do
+    sleep 1 >&- &
+    wait $!
+    stat -c %s .part-* | awk '{ bytes += $1 } END { if (bytes) printf "%d MB so far\r", bytes / 1e6 }'
+done ) 8>&- 2>/dev/null &
+counting=$!
+trap 'kill "$counting" 2>/dev/null || :; rm -f .wanted .right .missing .part-*' EXIT
 while read -r sum url; do
     case $url in
     file://*) cp "${url#file://}" ".part-$sum" || : ;;
@@ -96,12 +103,12 @@ rm -rf "$cache"
 echo "what was fetched came into the guest only in part: nothing was changed" >&2
 exit 1"""
 ALIVE = """\
-( while :; do sleep 20 >/dev/null 2>&1 & wait $!; echo; done ) &
+( while :; do sleep 20 >/dev/null 2>&1 & wait $!; printf '\\r'; done ) &
 sign=$!
 ( {command} ); status=$?
 kill "$sign"
 exit "$status\""""
-"""A host that says nothing for minutes is given up on: an empty line now and then says that it works."""
+"""A host that says nothing for minutes is given up on: a carriage return now and then says that it works."""
 
 
 def to_node(fetches: Iterable[Fetch]) -> tuple[str, Text]:

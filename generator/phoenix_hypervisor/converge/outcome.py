@@ -25,6 +25,8 @@ class Outcome:
     """Resources that wait for a reboot of their node, with what it is needed for."""
     lost: dict[str, HostError] = field(default_factory=dict)
     """Hosts nothing is known about, with the reason."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """How many seconds each part of the run took, by the names of phases.py."""
     stopped: bool = False
     """Whether somebody stopped it between two steps."""
 

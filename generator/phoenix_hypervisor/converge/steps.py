@@ -13,6 +13,7 @@ from ..errors import GuestError, SecretError
 from ..resource import PENDING_FOLDER, Artifact, Effect, Ref, Step
 from ..secrets import Secret, Text
 from ..transport import Answer
+from ..transport.hearing import settled
 from . import fetching
 
 
@@ -83,7 +84,8 @@ def carry_out(
 
 
 def _said(answer: Answer) -> str:
-    return (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace")
+    said = settled(answer.stderr).strip() or settled(answer.stdout).strip()
+    return said.decode(errors="replace")
 
 
 def _kept(secret: Secret, answer: Answer) -> tuple[int, str]:

@@ -16,6 +16,9 @@ ENGINES = ("docker-ce", "docker.io")
 OTHER_ENGINES = ("docker-engine", "moby-engine", "podman-docker")
 """Packages that bring a `docker` of their own as well."""
 
+HELLO = "hello-world@sha256:ef54e839ef541993b4e87f25e752f7cf4238fa55f017957c2eb44077083d7a6a"
+"""Docker's own image for trying, of August 2025: ten kilobytes, and it says that it runs."""
+
 Path = tuple[str, ...]
 """The keys on the way to a value of daemon.json."""
 

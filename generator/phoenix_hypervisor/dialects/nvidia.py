@@ -1,6 +1,7 @@
 """What NVIDIA's driver, DKMS and a node's kernels say of themselves."""
 
 import re
+import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -145,3 +146,23 @@ def in_guest(text: str) -> tuple[list[str], list[str]]:
     given = [uuid for uuid, minor in zip(uuids, minors, strict=False) if minor in nodes]
     listed = [found[1] for line in lines if (found := re.search(r"\(UUID: (GPU-[0-9a-f-]+)\)", line))]
     return sorted(given), sorted(listed)
+
+
+# the container toolkit
+
+_TOOLKIT_SAFE = (1, 17, 8)
+"""The first version whose hook does not let a container choose what runs outside of it (CVE-2025-23266)."""
+
+
+def toolkit_known_bad(version: str) -> str:
+    """Return what is known against a version of the container toolkit; empty if nothing is."""
+    if tuple(int(word) for word in re.findall(r"\d+", version)[:3]) < _TOOLKIT_SAFE:
+        return "lets a container run programs of the host's (CVE-2025-23266): take 1.17.8-1 or newer"
+    return ""
+
+
+@cache
+def no_cgroups(text: str) -> bool:
+    """Read the toolkit's config.toml: whether it leaves devices' control groups alone. Raises ValueError."""
+    found = tomllib.loads(text).get("nvidia-container-cli", {})
+    return isinstance(found, dict) and found.get("no-cgroups") is True

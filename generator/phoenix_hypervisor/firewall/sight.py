@@ -1,5 +1,6 @@
 """What a node says of its firewall, asked in one go; read by the checks of all three kinds."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -160,7 +161,15 @@ def probes(found: Files, management: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in [*one, *(f"{net} 22" for net in each)] if ":" not in word))
 
 
-SIMULATE = "pve-firewall simulate --from outside --to host --protocol tcp --source %s --dport %s"
+SIMULATE = """\
+for probe in {probes}; do
+    printf '\\036%s\\n' "$probe"
+    set -- "${{probe% *}}" "${{probe#* }}"
+    pve-firewall simulate --from outside --to host --protocol tcp --source "$1" --dport "$2"
+    status=$?
+    case $status in {may_end}) ;; *) exit "$status" ;; esac
+done
+"""
 MAY_END = (0, 1, 2, 5, 9, 13, 22, 25, 255)
 """Proxmox's simulation ends with whatever errno is left when it meets a rule it does not know."""
 STRANGER = "192.0.2.77"
@@ -168,11 +177,16 @@ STRANGER = "192.0.2.77"
 LET_IN, KEPT_OUT = "let in", "kept out"
 
 
-def simulated(host: Any, probe: str) -> str:
-    """Ask Proxmox what happens to a connection; empty when its simulation cannot tell."""
-    said = host.run_expect(MAY_END, SIMULATE, *probe.split()).stdout
-    found = [line.removeprefix("ACTION: ") for line in said.splitlines() if line.startswith("ACTION: ")]
-    return "" if not found else LET_IN if found == ["ACCEPT"] else KEPT_OUT
+def simulated(host: Any, probes: Iterable[str]) -> dict[str, str]:
+    """Ask Proxmox what happens to each of these connections; without those of which it cannot tell."""
+    asked = SIMULATE.format(probes=shlex.join(probes), may_end="|".join(map(str, MAY_END)))
+    found = {}
+    for said in host.run_expect([0], asked).stdout.split(SEPARATOR)[1:]:
+        probe, *lines = said.splitlines()
+        actions = [line.removeprefix("ACTION: ") for line in lines if line.startswith("ACTION: ")]
+        if actions:
+            found[probe] = LET_IN if actions == ["ACCEPT"] else KEPT_OUT
+    return found
 
 
 def expected(found: Files, probe: str, known: Daemon) -> str:
@@ -258,10 +272,14 @@ def interfaces(said: str, vmid: str) -> dict[str, bool]:
     return found
 
 
+POLICIES = {"policy_in": "DROP", "policy_out": "ACCEPT"}
+"""What holds where a file says nothing else (pve-firewall(8)); a node's own file has none of them."""
+
+
 def shown(firewall: fw.Firewall) -> dict[str, object]:
     """Return what a file says of names, to be compared one by one: options, aliases, sets and groups."""
     same = fw.bare(firewall)
-    found: dict[str, object] = dict(same.options)
+    found: dict[str, object] = {**POLICIES, **same.options}
     found |= {f"alias {name}": " # ".join(filter(None, one)) for name, one in same.aliases.items()}
     found |= {
         f"set {name}": [f"{'!' if m.excluded else ''}{m.address}" for m in one.members]

@@ -1,8 +1,11 @@
 """A testinfra backend that asks many questions in one round trip.
 
 A check that asks something nobody has asked yet is stopped (`Unanswered`) and run again later, when
-all such questions of all checks of the host have been asked together.
+all such questions of all checks of the host have been asked together. Where it is known what was answered
+before, it is not stopped: that is a guess at what it will ask next, and it is run again with the new answers.
 """
+
+from collections.abc import Mapping
 
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
@@ -22,15 +25,17 @@ class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
 
     NAME = "phoenix"
 
-    def __init__(self, host: str, fleet: Fleet) -> None:
+    def __init__(self, host: str, fleet: Fleet, before: "BatchBackend | None" = None) -> None:
+        """`before` has answers of a while ago: what a check would ask on these is asked ahead."""
         super().__init__(host)
         self._fleet = fleet
+        self._before: Mapping[Question, CommandResult] = before._answers if before else {}
         self._encoding = "utf-8"
         self._answers: dict[Question, CommandResult] = {}
         self._open: dict[Question, None] = {}
         self.speculating = False
         self.stops = 0
-        """How often a check was stopped at a question."""
+        """How often a check came to a question without an answer: a run in which it did says nothing."""
         self.trouble: HostError | None = None
         """Why nothing can be asked of it, when it is not its node that is lost."""
 
@@ -63,6 +68,8 @@ class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
             if self.speculating:
                 self._open[question] = None
                 self.stops += 1
+                if question in self._before:
+                    return self._before[question]
                 raise Unanswered
             self._note([question], self._fleet.transport(self.hostname).ask([question]))
         return self._answers[question]
@@ -79,9 +86,9 @@ class BatchBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
             )
 
 
-def host_of(name: str, fleet: Fleet) -> tuple[Host, BatchBackend]:
+def host_of(name: str, fleet: Fleet, before: BatchBackend | None = None) -> tuple[Host, BatchBackend]:
     """Return testinfra's Host for a host of ours, and its backend."""
-    backend = BatchBackend(name, fleet)
+    backend = BatchBackend(name, fleet, before)
     host = Host(backend)
     backend.set_host(host)
     return host, backend

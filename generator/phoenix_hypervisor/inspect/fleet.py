@@ -22,6 +22,7 @@ from nornir.plugins.runners import ThreadedRunner
 from ..errors import GuestError, HostError, UsageError, did_you_mean
 from ..transport import Address, Answer, Question, Transport, connect
 from ..transport.agent import AgentTransport
+from ..transport.direct import DirectTransport
 from ..transport.guest import GuestTransport
 from ..transport.shells import Shells
 from ..transport.ssh import hang_up
@@ -55,14 +56,23 @@ class Fleet:
         self.lost: dict[str, HostError] = {}
         """Nodes that did not answer, with the reason: nothing more is asked of them in this run."""
         inventory = _inventory(declared)
+        named = {guest.name: guest for guest in guests}
         chosen = Hosts(
-            {name: host for name, host in inventory.hosts.items() if nodes is None or name in nodes}
+            {
+                name: host
+                for name, host in inventory.hosts.items()
+                if name not in named and (nodes is None or name in nodes)
+            }
         )
         self.nodes = list(chosen)
-        self._guests = {guest.name: guest for guest in guests if guest.node in chosen}
+        self._guests = {name: guest for name, guest in named.items() if guest.node in chosen}
+        self._reached = self._guests.keys() & inventory.hosts.keys()
+        """Guests that the inventory says how to reach: not through their node."""
+        self._direct: dict[str, DirectTransport] = {}
         for guest in self._guests.values():
-            data = {"node": guest.node, "vmid": guest.vmid}
-            chosen[guest.name] = Host(name=guest.name, data=data, defaults=inventory.defaults)
+            own = inventory.hosts.get(guest.name) or Host(name=guest.name, defaults=inventory.defaults)
+            own.data |= {"node": guest.node, "vmid": guest.vmid}
+            chosen[guest.name] = own
         self._nornir = Nornir(
             inventory=Inventory(hosts=chosen, groups=inventory.groups, defaults=inventory.defaults),
             config=Config(),
@@ -131,7 +141,7 @@ class Fleet:
             return shells
 
     def transport(self, host: str) -> Transport:
-        """Return the open way to a node, or through it to a guest. Raises HostError."""
+        """Return the open way to a node, or to a guest, most often through its node. Raises HostError."""
         node = self.node_of(host)
         shells = self._shells_on(node)
         try:
@@ -139,7 +149,26 @@ class Fleet:
         except HostError as error:
             self.lost[node] = error
             raise
+        if host in self._reached:
+            return self._straight_to(host)
         return self._inside(host, shells) if host in self._guests else shells
+
+    def _straight_to(self, guest: str) -> DirectTransport:
+        """Return the way to a guest that the inventory knows; it is kept as long as its node's."""
+        shells = self._shells_on(self.node_of(guest))
+        with self._lock:
+            if guest not in self._direct:
+                vmid = self._guests[guest].vmid
+                self._direct[guest] = DirectTransport(
+                    guest, vmid, shells, lambda: connect(self._alone(guest))
+                )
+            return self._direct[guest]
+
+    def _alone(self, host: str) -> Address:
+        """Return how a host is reached over a connection that shares nothing with others."""
+        address = self.address(host)
+        alone = ("ControlMaster=no", "ControlPath=none") if address.transport == "ssh" else ()
+        return address._replace(options=(*alone, *address.options))
 
     def _inside(self, guest: str, shells: Shells) -> GuestTransport:
         """Return the way into a guest through its node's shells."""
@@ -149,9 +178,7 @@ class Fleet:
     @contextmanager
     def afresh(self, node: str) -> Iterator[Transport]:
         """Open a way to a node that shares nothing with those that are open. Raises HostError."""
-        address = self.address(node)
-        alone = ("ControlMaster=no", "ControlPath=none") if address.transport == "ssh" else ()
-        transport = connect(address._replace(options=(*alone, *address.options)))
+        transport = connect(self._alone(node))
         try:
             transport.open()
             yield transport
@@ -162,6 +189,8 @@ class Fleet:
         """Let go of a node that goes down: its shells are gone, or will be."""
         with self._lock:
             shells = self._shells.pop(node, None)
+            for guest in [guest for guest in self._direct if self.node_of(guest) == node]:
+                self._direct.pop(guest).close()
         address = self.address(node)
         if address.transport == "ssh":
             hang_up(address)
@@ -187,11 +216,21 @@ class Fleet:
         """
         by_node: dict[str, dict[str, Sequence[Question]]] = {}
         for host, questions in asked.items():
-            by_node.setdefault(self.node_of(host), {})[host] = questions
+            by_node.setdefault(host if host in self._reached else self.node_of(host), {})[host] = questions
         found: dict[str, list[Answer] | HostError] = {}
-        for answers in self.run(lambda node: self._ask_node(node, by_node[node]), by_node, "ask").values():
+        for answers in self.run(lambda host: self._ask_host(host, by_node[host]), by_node, "ask").values():
             found.update(answers)
         return found
+
+    def _ask_host(
+        self, host: str, asked: Mapping[str, Sequence[Question]]
+    ) -> dict[str, list[Answer] | HostError]:
+        if host not in self._reached:
+            return self._ask_node(host, asked)
+        try:
+            return {host: self.transport(host).ask(asked[host])}
+        except GuestError as error:
+            return {host: error}  # its node is there
 
     def _ask_node(
         self, node: str, asked: Mapping[str, Sequence[Question]]
@@ -239,6 +278,8 @@ class Fleet:
 
     def close(self) -> None:
         """Close every transport."""
+        for way in self._direct.values():
+            way.close()
         for shells in self._shells.values():
             shells.close()
 

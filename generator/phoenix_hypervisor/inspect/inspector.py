@@ -174,7 +174,7 @@ class Inspector:
             hosts |= set(self.fleet.hosts)
         self._states = Speculation(self.fleet, hosts)
         # probes get answers of their own: things may change while they are used
-        self._uses = Speculation(self.fleet, hosts)
+        self._uses = Speculation(self.fleet, hosts, before=self._states)
         states = [(item, ref) for item, ref in checks if not marked(item, "probe", "precondition")]
         owners = self._sightings.calls(hosts, self._states)
         held = self._states.run([*self._calls(states, self._states), *owners])

@@ -12,12 +12,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from ..records.events import Listener
     from .inspector import Inspector
     from .opening import OpenSite
 
 FAILED, UNKNOWN_STATUS = 1, 3
 NOTICE, UNKNOWN = "phoenix_notice", "phoenix_unknown"  # as in classify.py, which costs an import
 NAME = "phoenix-inspector"
+
+
+class Hooks:
+    """What further plugins may answer."""
+
+    def pytest_phoenix_listeners(self, config: pytest.Config, site: Path) -> Listener | None:
+        """Return who else hears the events of this health check, as its record does."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add our hook to pytest's own."""
+    pluginmanager.add_hookspecs(Hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,12 +61,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("assertmode", "rewrite") == "plain":
         raise pytest.UsageError("checks need pytest's rewritten asserts: leave out --assert=plain")
     opened = _opened(config)
-    config.pluginmanager.register(_inspector(config, opened), NAME)
+    inspector = _inspector(config, opened)
+    config.pluginmanager.register(inspector, NAME)
     config.pluginmanager.register(Telling(), "phoenix-telling")
     if not hasattr(config, "workerinput"):  # xdist's workers report to the one that has none
         from .recording import Recording
 
-        config.pluginmanager.register(Recording(config, opened.site.folder), "phoenix-recording")
+        config.pluginmanager.register(Recording(config, opened.site.folder, inspector), "phoenix-recording")
 
 
 def _is_verify(argument: str, config: pytest.Config) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -26,9 +27,12 @@ class Call(NamedTuple):
 class Speculation:
     """The hosts as checks see them, and the answers they have been given so far."""
 
-    def __init__(self, fleet: Fleet, hosts: Collection[str]) -> None:
+    def __init__(self, fleet: Fleet, hosts: Collection[str], before: Speculation | None = None) -> None:
+        """`before` is one of a while ago on the same hosts: nothing is judged by its answers."""
         self._fleet = fleet
-        self._hosts = {name: host_of(name, fleet) for name in sorted(hosts)}
+        self._hosts = {
+            name: host_of(name, fleet, before.backend(name) if before else None) for name in sorted(hosts)
+        }
 
     def host(self, name: str) -> Host:
         """Return testinfra's host of that name."""
@@ -61,20 +65,17 @@ class Speculation:
         return held
 
     def _stops(self, call: Call, held: set[str]) -> bool:
-        """Whether a call stopped at a question nobody has answered yet; notes those that held."""
+        """Whether a call came to a question nobody has answered yet; notes those that held."""
         backend = self.backend(call.host)
         backend.speculating, before = True, backend.stops
-        try:
+        ended_well = False
+        # pytest.skip and pytest.fail raise no Exceptions; the real run repeats what raised, and says why
+        with suppress(Unanswered, Exception, pytest.skip.Exception, pytest.fail.Exception):
             call.function()
-        except Unanswered:
-            return True
-        # pytest.skip and pytest.fail raise no Exceptions
-        except (Exception, pytest.skip.Exception, pytest.fail.Exception):
-            # the real run repeats it and says what it means
-            return False
-        finally:
-            backend.speculating = False
-        if backend.stops == before:
+            ended_well = True
+        backend.speculating = False
+        if backend.stops != before:
+            return True  # whatever it said: it was stopped, caught what should have stopped it, or guessed
+        if ended_well:
             held.add(call.key)
-            return False
-        return True  # the check caught what should have stopped it
+        return False

@@ -1,15 +1,16 @@
 """Scheduled backups of guests."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ..dialects import calendar_event
-from ..fields import AbsolutePath
 from ..resource import Artifact, Change, Kind, Offer, Samples, Step, Want, made, run, script
 
 SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DISK = re.compile(r"(ide|sata|scsi|virtio)[0-9]+|efidisk0|tpmstate0")
 SELECTIONS = ("vmid", "all", "exclude", "pool")
 """Options that say which guests a job is about."""
 
@@ -29,6 +30,12 @@ def _not_escaped(text: str) -> str:
     # Proxmox decodes %XX when it reads the file, and does not encode `%` when it writes it
     if "%" in text:
         raise ValueError("must not hold `%`, which Proxmox would read as the beginning of a code")
+    return text
+
+
+def _left(text: str) -> str:
+    if not text.startswith("/") and not _DISK.fullmatch(text):
+        raise ValueError("must be a container's path, or a machine's disk: `/data`, `scsi1`")
     return text
 
 
@@ -83,8 +90,8 @@ class BackupJob(Kind):
     `retention`, `mail`, `notes`, `comment`, `node` and `repeat_missed` is left alone, and so are further
     settings of the job and other jobs. `verify` says when a guest's last backup failed or is too old:
     older than `max_age`, or, without it, than the schedule's last turn but for six hours that it may take.
-    No apply makes a backup. `left_out` are paths that are knowingly in no backup: nothing is told of them.
-    Backups that were made are never touched here. In a cluster, declare a job on one node.
+    No apply makes a backup. `left_out` are paths, and disks of machines, that are knowingly in no backup:
+    nothing is told of them. Backups that were made are never touched. In a cluster, declare it on one node.
     """
 
     manners = frozenset({"max_age", "left_out"})
@@ -104,7 +111,7 @@ class BackupJob(Kind):
     node: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")] | None = None
     repeat_missed: bool | None = None
     max_age: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mhdw]$")] | None = None
-    left_out: dict[GuestName, tuple[AbsolutePath, ...]] = Field(default_factory=dict)
+    left_out: dict[GuestName, tuple[Annotated[str, AfterValidator(_left)], ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _which_guests(self) -> "BackupJob":

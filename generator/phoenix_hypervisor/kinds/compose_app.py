@@ -6,13 +6,15 @@ from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt, StrictStr, model_validator
 
-from ..compose.project import NAME, VARIABLE, Composed, ports_of, taken_down, undefined
+from ..budgets import GPU, TAKES, Takes
+from ..compose.project import NAME, VARIABLE, Composed, named, ports_of, taken_down, undefined
 from ..compose.samples import around_docker
 from ..dialects import docker
+from ..fields import RuleError
 from ..firewall.ports import FACT, NOTHING, PORT, REACHES, Port, Reach
 from ..resource import Offer, Refusal, Samples, Step, Want
 from ..secrets import Secret
-from ..services import SERVICE, Role, Service
+from ..services import ON_CARDS, SERVICE, USES, OnCards, Role, Service, Uses
 
 RESTARTS = ("always", "unless-stopped", "on-failure")
 Part = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
@@ -32,22 +34,12 @@ class Served(BaseModel):
     """The path of its metrics for Prometheus."""
     prefix: Annotated[str, Field(pattern=r"^(/[a-z0-9-]+)*/$")] = ""
     """Of role `web`: the path at which a gateway shows it, like `/webui/`."""
+    model: str = ""
+    """Of roles `chat` and `embeddings`: the name under which its model is served."""
+    dimension: Annotated[int, Field(ge=1)] | None = None
+    """Of role `embeddings`: how long they are."""
     clients: tuple[str, ...] | None = None
     """Who is to use it: addresses, networks, guests, `any`; without, firewalls ask a person (`expose`)."""
-
-
-class Uses(BaseModel):
-    """What it connects to: a port of another guest, whose address is `${NAME_ADDRESS}` in the services."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    guest: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
-    port: Annotated[int, Field(ge=1, le=65535)]
-
-    @property
-    def variable(self) -> str:
-        """What stands for its address: `OLLAMA_ADDRESS` for the guest `ollama`."""
-        return f"{self.guest.replace('-', '_').upper()}_ADDRESS"
 
 
 class ComposeApp(Composed):
@@ -62,7 +54,7 @@ class ComposeApp(Composed):
     that it wrote into its folder stay.
     """
 
-    manners: ClassVar[frozenset[str]] = frozenset({"serves", "ready_seconds"})
+    manners: ClassVar[frozenset[str]] = frozenset({"serves", "ready_seconds", "gpu_memory_fraction"})
 
     name: Annotated[str, Field(pattern=NAME)]
     services: Annotated[dict[Part, dict[str, JsonValue]], Field(min_length=1)]
@@ -72,7 +64,10 @@ class ComposeApp(Composed):
     serves: dict[Annotated[int, Field(ge=1, le=65535)], Served] = Field(default_factory=dict)
     """Published port → what is behind it."""
     uses: tuple[Uses, ...] = ()
-    """To whom it connects: firewalls let it through, and `${OLLAMA_ADDRESS}` is where `ollama` is."""
+    """To whom it connects: firewalls let it through, and `${OLLAMA_ADDRESS}` is where `ollama` is. With
+    `role` and what belongs to it, the files are refused when nobody serves that there."""
+    gpu_memory_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Of a service with `gpus`: how much of each card of its guest it takes, added to others' shares."""
     ready_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
     """How long it may take until it runs, and answers."""
 
@@ -82,13 +77,23 @@ class ComposeApp(Composed):
             _check(name, service)
         missing = undefined(self.services, [*self.env, *(use.variable for use in self.uses)])
         if missing:
-            raise ValueError(f"`env` has no value for `{missing[0]}`, which the services name")
+            raise RuleError("V-43", f"`env` has no value for `{missing[0]}`, which the services name")
+        for key in ("volumes", "networks"):
+            for name, service in self.services.items():
+                # every service is in Compose's own network
+                always = {"default"} if key == "networks" else set()
+                unknown = sorted(named(service, key) - {*getattr(self, key)} - always)
+                if unknown:
+                    said = f"service `{name}`: `{key}` of the app has no `{unknown[0]}`"
+                    raise RuleError("V-43", said)
         published = {port.port for port in self.published}
-        unknown = sorted(self.serves.keys() - published)
-        if unknown:
-            raise ValueError(f"no service publishes the port {unknown[0]}: `ports: ['{unknown[0]}:…']`")
+        closed = sorted(self.serves.keys() - published)
+        if closed:
+            raise ValueError(f"no service publishes the port {closed[0]}: `ports: ['{closed[0]}:…']`")
         if len(published) < len(self.published):
             raise ValueError("two services publish one port")
+        if self.gpu_memory_fraction is not None and not self.on_cards:
+            raise ValueError("`gpu_memory_fraction` is for a service with `gpus: all`")
         wrong = [
             name for name, value in self.env.items() if isinstance(value, str) and set(value) & set("'\n")
         ]
@@ -124,6 +129,11 @@ class ComposeApp(Composed):
         return self.ready_seconds
 
     @property
+    def on_cards(self) -> bool:
+        """Whether a service of it is given graphics cards."""
+        return any(service.get("gpus") for service in self.services.values())
+
+    @property
     def healths(self) -> list[str]:
         """The addresses that answer when it works."""
         return [f"http://127.0.0.1:{port}{one.health}" for port, one in self.serves.items() if one.health]
@@ -138,14 +148,31 @@ class ComposeApp(Composed):
         roles = {port: one for port, one in self.serves.items() if one.role}
         for port, one in roles.items():
             service = Service(
-                cast("Role", one.role), port, health=one.health or "", metrics=one.metrics, prefix=one.prefix
+                cast("Role", one.role),
+                port,
+                model=one.model,
+                dimension=one.dimension,
+                health=one.health or "",
+                metrics=one.metrics,
+                prefix=one.prefix,
             )
             yield Offer(SERVICE, self.name if len(roles) == 1 else f"{self.name}-{port}", service)
-        for use in self.uses:
+        for number, use in enumerate(self.uses):
             yield Offer(REACHES, use.guest, Reach(str(use.port)))
+            if use.role is not None:
+                yield Offer(USES, f"uses.{number}", use)
+        share, field = self.gpu_memory_fraction, "gpu_memory_fraction"
+        if share is not None:
+            yield Offer(TAKES, GPU, Takes(share, field))
+        if self.on_cards:
+            yield Offer(ON_CARDS, self.name, OnCards(share=share, alone=share == 1, field=field))
 
     def consumes(self) -> Iterable[Want]:
         yield from super().consumes()
+        if self.on_cards:
+            # declared beside it, or brought by the layer, as the engine is
+            yield Want("docker_gpus", "toolkit", "services", "", exact=True, required=False)
+            yield Want("nvidia_userland", "version", "services", "", exact=True, required=False)
         if self.uses:
             yield Want(*FACT, "uses", "", exact=True, required=False)
         for number, use in enumerate(self.uses):
@@ -202,7 +229,8 @@ def _check(name: str, service: Mapping[str, Any]) -> None:
     """Raise ValueError for what of a service cannot be kept as it is declared."""
     image = service.get("image")
     if not isinstance(image, str) or not re.fullmatch(docker.PINNED, image):
-        raise ValueError(f"service `{name}`: `image` must name a digest: `name:tag@sha256:…`")
+        said = f"service `{name}`: `image` must name a digest: `name:tag@sha256:…`"
+        raise RuleError("V-41", said)
     for key in ("build", "env_file", "extends", "profiles", "scale", "deploy"):
         if key in service:
             raise ValueError(f"service `{name}`: `{key}` is not understood here")

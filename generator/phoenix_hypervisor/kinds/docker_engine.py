@@ -32,8 +32,6 @@ WAITING = f"{PENDING_FOLDER}/docker.service"
 THEIRS, END = "-- theirs --\n", "-- it ends here --\n"
 DRIVER = "storage-driver"
 UNITS = ("containerd.service", "docker.service")
-HELLO = "hello-world@sha256:ef54e839ef541993b4e87f25e752f7cf4238fa55f017957c2eb44077083d7a6a"
-"""Docker's own image for this, of August 2025: ten kilobytes, and it says that it runs."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
 Version = Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9.+:~-]*$")]
@@ -79,7 +77,7 @@ class DockerEngine(Kind):
     """Of daemon.json."""
     accepts: tuple[Literal["runc-apparmor"], ...] = ()
     """Known defects that do no harm here, in writing."""
-    probe_image: Annotated[str, Field(pattern=docker.PINNED)] = HELLO
+    probe_image: Annotated[str, Field(pattern=docker.PINNED)] = docker.HELLO
 
     @model_validator(mode="after")
     def _works(self) -> "DockerEngine":
@@ -88,6 +86,10 @@ class DockerEngine(Kind):
             raise ValueError(f"`packages` needs one of {', '.join(docker.ENGINES)}")
         if DRIVER in self.settings:
             raise ValueError(f"`{DRIVER}` is not among `settings`: say `storage_driver`")
+        if docker.value_at(self.settings, ("runtimes", "nvidia")) is not None:
+            raise ValueError(
+                "`runtimes: nvidia` is not among `settings`: `nvidia_container_toolkit` writes it"
+            )
         if self.storage_driver == "fuse-overlayfs" and "fuse-overlayfs" not in self.packages:
             raise ValueError("`fuse-overlayfs` needs the package of that name among `packages`")
         for name, version in self.packages.items():

@@ -39,7 +39,7 @@ from ..resource import (
     script,
 )
 from ..secrets import Encoded, Secret, Text
-from ..services import SERVICE
+from ..services import NGINX_NUMBERS, SERVICE
 
 LINK = "/etc/nginx/conf.d/phoenix-gateway.conf"
 """Our file, as nginx finds it: a link to the file in the set that holds."""
@@ -225,12 +225,13 @@ class NginxGateway(Kind):
     # What it has to do with others
 
     def provides(self) -> Iterable[Offer]:
-        for port in [self.port, self.tls_port if self.tls else None]:
-            if port is not None:
-                yield Offer(PORT, f"{port}/tcp", Port(str(port), "tcp", self.clients))
-        if self.status is not None and self.status.clients:
+        for port in filter(None, [self.port, self.tls_port if self.tls else None]):
+            yield Offer(PORT, f"{port}/tcp", Port(str(port), "tcp", self.clients))
+        if self.status is not None:
             number = str(self.status.port)
-            yield Offer(PORT, f"{number}/tcp", Port(number, "tcp", self.status.clients))
+            if self.status.clients:
+                yield Offer(PORT, f"{number}/tcp", Port(number, "tcp", self.status.clients))
+            yield Offer(NGINX_NUMBERS, "url", f"http://{LOOPBACK}:{number}/stub_status")
         yield Offer(REACHES, EVERY, Reach(EVERY))
         for host, port_there in reached([*self.routes.values(), *self.names.values()]):
             yield Offer(REACHES, host, Reach(str(port_there)))
@@ -251,8 +252,7 @@ class NginxGateway(Kind):
         yield Artifact(LINK, "gateway.conf.j2", 0o600)
         if self.tokens:
             yield Artifact(f"{conf.FOLDER}/{TOKENS}", "tokens.map.j2", 0o600)
-        yield PUT
-        yield REMOVE
+        yield from (PUT, REMOVE)
 
     def converge(self, change: Change) -> Iterator[Step | Refusal]:
         if change.removes:

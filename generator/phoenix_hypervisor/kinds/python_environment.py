@@ -24,6 +24,9 @@ UV = Fetch(
 """The program that installs, as its wheel on PyPI has it."""
 
 
+Module = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
+
+
 class PythonEnvironment(Kind):
     """An environment of Python with exactly the packages of a lock file, named by its path.
 
@@ -37,7 +40,7 @@ class PythonEnvironment(Kind):
     """
 
     scope = "host"
-    manners = frozenset({"installer", "python_url", "python_sha256"})
+    manners = frozenset({"installer", "python_url", "python_sha256", "imports"})
 
     name: Annotated[AbsolutePath, Field(pattern=r"^/[A-Za-z0-9/._-]+/[A-Za-z0-9][A-Za-z0-9_-]*$")]
     lock: str
@@ -48,6 +51,8 @@ class PythonEnvironment(Kind):
     python_sha256: Sha256 | None = None
     installer: Literal["uv", "pip"] = "uv"
     """Who installs: `pip` is the interpreter's own, and slower."""
+    imports: tuple[Module, ...] = ()
+    """Modules that it must be able to import, tried after an apply: wheels that are there may not load."""
 
     @model_validator(mode="after")
     def _can_be_had(self) -> "PythonEnvironment":
@@ -149,6 +154,7 @@ class PythonEnvironment(Kind):
         second = {
             "lock": _lock(("six", "1.17.0", WHEELS[1]), ("sniffio", "1.3.1", WHEELS[3])),
             "installer": "pip",
+            "imports": ["six", "sniffio"],
         }
         yield Samples("/opt/phoenix-sample", first, second)
 

@@ -134,7 +134,8 @@ class Qdrant(Composed):
                 self.http_port,
                 collections={name: one.dimension for name, one in self.collections.items()},
                 health="/readyz",
-                metrics="/metrics",
+                # with a key it asks for that there as well, and nobody who reads metrics has it
+                metrics="" if self.api_key else "/metrics",
             ),
         )
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from ..dialects import samba
-from ..fields import AbsolutePath, Account, Mode
+from ..fields import AbsolutePath, Account, Mode, RuleError
 from ..firewall.ports import PORT, Port
 from ..firewall.words import is_network
 from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, reload, run, script
@@ -43,7 +43,7 @@ def _no_section(name: str) -> str:
 
 def _no_field(name: str) -> str:
     if samba.parameter(name) in {*SHOWN.values(), "path", "valid users", *samba.OPPOSITES}:
-        raise ValueError(f"`{name}` has a field of its own here")
+        raise RuleError("V-38", f"`{name}` has a field of its own here")
     if samba.parameter(name) in ("include", "copy", "config file"):
         raise ValueError(f"`{name}` would read further files")
     return name

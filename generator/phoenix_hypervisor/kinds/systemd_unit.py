@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from ..budgets import GPU, TAKES, Takes
+from ..containers.samples import around_a_guest
 from ..dialects import systemd
+from ..firewall.ports import REACHES, Reach
 from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, run
-from ..services import ON_CARDS, OnCards
+from ..services import ON_CARDS, USES, OnCards, Uses
 from ..units import OnChange, UnitFile, scripts
 
 TYPES = "service|timer|socket|path|mount|automount|swap|slice|target"
@@ -20,6 +22,29 @@ Value = StrictBool | StrictInt | Line | tuple[StrictInt | Line, ...]
 FOR_ALL = ("Unit", "Install")
 
 
+class Answers(BaseModel):
+    """What must answer once a service runs: a page by HTTP, or a remote desktop that offers TLS."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    http: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9\[][^\s'\"]*$")] | None = None
+    """An address, as the host itself reaches it, that answers with 200."""
+    says: Annotated[str, Field(pattern=r"^[^\n]+$")] | None = None
+    """A text that the page has in it."""
+    rdp: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """A port on which a remote desktop (RDP) confirms a connection, and offers TLS for it."""
+    seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How long it may take until then."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Answers":
+        if (self.http is None) == (self.rdp is None):
+            raise ValueError("needs one of `http` and `rdp`")
+        if self.says is not None and self.http is None:
+            raise ValueError("`says` belongs to `http`")
+        return self
+
+
 class SystemdUnit(Kind):
     """A unit of systemd, in a file of ours in /etc/systemd/system, named as systemctl(1) names it.
 
@@ -29,12 +54,13 @@ class SystemdUnit(Kind):
     both are left as they are unless declared. systemd-analyze(1) must accept a unit before it takes its
     place, where there is one. systemd reads its files again only when one of them changed, and only what runs
     is told, as `on_change` says. A unit that dies within `watch_seconds` of its start is told with the last
-    lines of its journal. Somebody else's unit of that name is reported, and left alone.
+    lines of its journal. With `answers` it is used, too: what runs and does not answer is started anew once.
+    Somebody else's unit of that name is reported, and left alone.
     """
 
     scope: ClassVar[Literal["node", "host", "guest"]] = "host"
     manners: ClassVar[frozenset[str]] = frozenset(
-        {"on_change", "watch_seconds", "drop_in", "gpu_memory_fraction"}
+        {"on_change", "watch_seconds", "drop_in", "gpu_memory_fraction", "answers", "uses"}
     )
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -48,6 +74,10 @@ class SystemdUnit(Kind):
     watch_seconds: Annotated[int, Field(ge=0, le=60)] = 1
     gpu_memory_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     """How much of each card of its guest it takes, added to others' shares; with 1 nobody else has them."""
+    uses: tuple[Uses, ...] = ()
+    """To whom it connects: firewalls let it through; with `role`, it is refused when nobody serves that."""
+    answers: Answers | None = None
+    """How one sees that it works, not only runs; looked at after an apply, and by `phoenix verify`."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "SystemdUnit":
@@ -124,6 +154,10 @@ class SystemdUnit(Kind):
             field = "gpu_memory_fraction"
             yield Offer(TAKES, GPU, Takes(share, field))
             yield Offer(ON_CARDS, self.name, OnCards(share=share, alone=share == 1, field=field))
+        for number, use in enumerate(self.uses):
+            yield Offer(REACHES, use.guest, Reach(str(use.port)))
+            if use.role is not None:
+                yield Offer(USES, f"uses.{number}", use)
 
     def consumes(self) -> Iterable[Want]:
         # what it starts, where somebody declares that; a program of the system's own is nobody's here
@@ -131,6 +165,8 @@ class SystemdUnit(Kind):
             program = line.lstrip("-@:+!|").split(" ")[0]
             if program.startswith("/"):
                 yield Want("file", program, "sections", "", exact=True, required=False)
+                if environment := program.rpartition("/bin/")[0]:
+                    yield Want("python_environment", environment, "sections", "", exact=True, required=False)
         service = f"{self.name.rpartition('.')[0]}.service"
         if systemd.type_of(self.name) in ("timer", "socket", "path"):
             yield Want("unit", service, "name", "", exact=True, required=False)
@@ -179,8 +215,9 @@ class SystemdUnit(Kind):
         elif enable:
             yield run("systemctl", "enable", unit.unit)
 
-    def heal(self, probe: str) -> Iterator[Step]:  # noqa: ARG002  (it has none)
-        return iter(())
+    def heal(self, probe: str) -> Iterator[Step]:  # noqa: ARG002  (it has one)
+        if self.on_change != "nothing":
+            yield self.unit.start("restart", settle=self.watch_seconds)
 
     @classmethod
     def remove(cls, name: str) -> Iterator[Step | Refusal]:
@@ -214,12 +251,19 @@ class SystemdUnit(Kind):
             {"content": timer.format("hourly"), "on_change": "nothing", "watch_seconds": 0},
             around,
         )
-        limit = {"drop_in": True, "watch_seconds": 0}
+        desk = {"drop_in": True, "watch_seconds": 0}
         yield Samples(
-            "smbd.service",
-            {**limit, "sections": {"Service": {"MemoryMax": "1G"}}, "on_change": "reload"},
-            {**limit, "sections": {"Service": {"MemoryMax": "2G"}}, "enabled": False, "active": False},
-            {"apt_package": {"samba": {}}},
+            "xrdp.service",
+            {
+                **desk,
+                "sections": {"Service": {"SupplementaryGroups": "ssl-cert", "MemoryMax": "1G"}},
+                "enabled": True,
+                "active": True,
+                "answers": {"rdp": 3389, "seconds": 20},
+            },
+            {**desk, "sections": {"Service": {"MemoryMax": "2G"}}, "enabled": False, "active": False},
+            around_a_guest("127-desk", {"apt_package": {"xrdp": {}}}),
+            inside="127-desk",
         )
 
 

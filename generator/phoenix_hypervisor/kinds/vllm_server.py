@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model
 from ..budgets import GPU, TAKES, Takes
 from ..containers.samples import around_a_guest
 from ..dialects import systemd, vllm
-from ..fields import AbsolutePath, Size
+from ..fields import AbsolutePath, RuleError, Size
 from ..firewall.ports import PORT, Port
 from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, run, script
 from ..secrets import Secret, Text
@@ -69,7 +69,9 @@ class VllmServer(Kind):
     def _vllm_takes_it(self) -> "VllmServer":
         for name, value in self.arguments.items():
             if said := vllm.wrong(name, value):
-                raise ValueError(f"`arguments`: {said}")
+                rule = "V-03" if name not in vllm.KNOWN else ""
+                rule = "V-38" if name in vllm.ELSEWHERE else rule
+                raise RuleError(rule, f"`arguments`: {said}")
         if self.quantization is not None and self.quantization not in vllm.QUANTIZATIONS:
             raise ValueError(f"`quantization` is one of {', '.join(vllm.QUANTIZATIONS)}")
         if self.dimension is not None and self.task != "embed":

@@ -21,6 +21,11 @@ WRAPPER = "# a stand-in of the lab"
 QUICK = {
     "uname": 'case "$*" in -n|-s|-m) exec /usr/bin/uname "$@";; esac\n',
     "nginx": '[ -x /usr/sbin/nginx ] || exec /usr/local/sbin/lab-program nginx "$@"\n',
+    "xrdp": '[ ! -e /etc/xrdp/xrdp.ini ] || exec /usr/local/sbin/lab-program xrdp "$@"\n',
+    **{
+        name: f'[ ! -e /etc/default/{name} ] || exec /usr/local/sbin/lab-program {name} "$@"\n'
+        for name in ("prometheus", "prometheus-node-exporter", "prometheus-nginx-exporter")
+    },
     "python3": 'case "$*" in *libcuda.so*) ;; *) exec /usr/bin/python3 "$@";; esac\n',
     "sha256sum": (  # what has no stamp (standins/stamps.py), or comes on stdin
         'case "${1--}" in -*) exec /usr/bin/sha256sum "$@";; esac\n'

@@ -11,7 +11,7 @@ from .node import Disk, Gpu, LabNode
 from .vm.node import VmNode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable
 
     from ..config.inventory import Inventory
 
@@ -71,22 +71,8 @@ def declared_nodes(site_folder: Path) -> dict[str, Declared]:
             Machine(node.hardware.cpu, node.hardware.threads, node.hardware.memory),
         )
         for name, node in site.nodes.items()
-        if _transport(site.inventory, name) == "lab"
+        if site.inventory.transport_of(name) == "lab"
     }
-
-
-def _transport(inventory: Inventory, host: str) -> str:
-    """The transport as Nornir resolves it: the host's own, else its groups' in order, else the default."""
-
-    def settings(groups: Collection[str]) -> Iterator[str | None]:
-        for name in groups:
-            if name in inventory.groups:
-                yield inventory.groups[name].data.transport
-                yield from settings(inventory.groups[name].groups)
-
-    entry = inventory.hosts[host]
-    found = (entry.data.transport, *settings(entry.groups), inventory.defaults.data.transport)
-    return next((transport for transport in found if transport), "ssh")
 
 
 def _address(inventory: Inventory, host: str) -> str:

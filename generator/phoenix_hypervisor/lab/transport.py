@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -14,6 +15,7 @@ from ..process import Broken, Child
 from ..secrets import Text
 from ..transport import Address, Answer
 from ..transport.framing import Frame
+from ..transport.hearing import Hear, Hearing
 from ..transport.shell import ShellTransport
 from . import boots, door
 from .faults import Fault, Faults, Sort
@@ -64,14 +66,14 @@ class LabTransport(ShellTransport):
             )
         return Child(node.argv(["sh"]))
 
-    def act(self, command: str, stdin: Text | None = None) -> Answer:
+    def act(self, command: str, stdin: Text | None = None, hear: Hear | None = None) -> Answer:
         """Run one command, after the faults that are due before it; write it down."""
         self.open()
         number = self._next_act()
         for fault in self.faults.take(number):
             self._suffer(fault)
         try:
-            answer = super().act(command, stdin)
+            answer = super().act(command, stdin, hear)
         except HostError:
             self._write_down(number, command, None)
             raise
@@ -81,11 +83,11 @@ class LabTransport(ShellTransport):
             raise self.lost(Broken("no answer"))
         return answer
 
-    def _exchange(self, frames: list[Frame], timeout: float) -> list[Answer]:
+    def _exchange(self, frames: list[Frame], timeout: float, heard: Sequence[Hearing] = ()) -> list[Answer]:
         """Speak to the shell, unless the node went down meanwhile: it died then, whether it knows or not."""
         if self.node.sandboxed and boots.went_down(self.node.root) != self._up:
             raise Broken("the connection ended", b"Connection closed by remote host (it went down)")
-        return super()._exchange(frames, timeout)
+        return super()._exchange(frames, timeout, heard)
 
     def _next_act(self) -> int:
         with _counting:

@@ -8,12 +8,15 @@ anew behind one's back. Only the network is set at each boot, which user-data it
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..containers.parts import Part, Storage
+from ..dialects import cloud_config
 from ..fields import AbsolutePath, Account
 from ..secrets import Secret
 from .parts import File, Line, Package, User
@@ -23,6 +26,22 @@ OURS = frozenset({"hostname", "fqdn", "users", "packages", "write_files", "runcm
 HASH = "hashed_passwd"
 PLACEHOLDER = "<the hash of {}>"
 AGENT = "qemu-guest-agent"
+_PLAIN = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z][A-Za-z0-9_-]*")
+"""Keys that are texts without quotes, in YAML 1.1 too, which cloud-init reads."""
+_NOT_AS_IT_IS = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What YAML does not take in a text, or takes for the end of a line, and JSON leaves as it is."""
+
+
+def _known(more: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Refuse keys and values that cloud-init's schema would refuse, each at its place."""
+    wrong = []
+    for key, said in cloud_config.faults(more):
+        known = tuple(cloud_config.TYPES) if said == cloud_config.UNKNOWN else ()
+        error = PydanticCustomError("cloud_config", "{said}", {"said": said, "known": known})
+        wrong.append(InitErrorDetails(type=error, loc=(key,), input=None))
+    if wrong:
+        raise ValidationError.from_exception_data("cloud-config", wrong, hide_input=True)
+    return more
 
 
 class CloudInit(Part):
@@ -44,7 +63,7 @@ class CloudInit(Part):
     timezone: Line | None = None
     nameserver: tuple[Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+$")], ...] | None = None
     searchdomain: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")], ...] | None = None
-    more: dict[str, JsonValue] = Field(default_factory=dict)
+    more: Annotated[dict[str, JsonValue], AfterValidator(_known)] = Field(default_factory=dict)
     """Further keys of a cloud-config, as they are."""
 
     @model_validator(mode="after")
@@ -62,7 +81,7 @@ class CloudInit(Part):
 
 def user_data(own: CloudInit, hostname: str, agent: bool) -> str:
     """Return the user-data, passwords' hashes as placeholders."""
-    return "#cloud-config\n" + written(dict(_settings(own, hostname, agent)))
+    return f"{cloud_config.FIRST_LINE}\n" + written(dict(_settings(own, hostname, agent)))
 
 
 def _settings(own: CloudInit, hostname: str, agent: bool) -> Iterator[tuple[str, Any]]:
@@ -130,9 +149,7 @@ def written(value: Mapping[str, Any]) -> str:
 
 def _mapping(value: Mapping[str, Any]) -> Iterator[str]:
     for key, one in value.items():
-        name = (
-            key if key.replace("_", "").replace("-", "").isalnum() and key[0].isalpha() else json.dumps(key)
-        )
+        name = key if _PLAIN.fullmatch(key) else _scalar(key)
         if isinstance(one, (dict, list)) and one:
             yield f"{name}:"
             yield from (f"  {line}" for line in _block(one))
@@ -154,4 +171,4 @@ def _block(value: dict[str, Any] | list[Any]) -> Iterator[str]:
 
 
 def _scalar(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _NOT_AS_IT_IS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(value, ensure_ascii=False))

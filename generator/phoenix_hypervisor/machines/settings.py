@@ -141,6 +141,11 @@ class Settings(Kind):
         return f"vm:{self.vmid} {self.guest_name}"
 
     @property
+    def ssh(self) -> tuple[str, int] | None:
+        """Where it is reached by ssh, when that is the way in."""
+        return self.guest.ssh if self.guest else None
+
+    @property
     def own_hostname(self) -> str:
         """The name Proxmox and the machine itself know it by."""
         return self.hostname or self.guest_name

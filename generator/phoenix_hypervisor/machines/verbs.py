@@ -5,15 +5,41 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..guestverbs import Said, Sight, journalctl, misnamed
-from ..resource import Artifact, Effect, Kind, Refusal, Step
+from ..resource import Artifact, Effect, Kind, Refusal, Step, run
 from . import changes, making
 from . import sight as seen
 from .settings import Settings
+
+RESTORE = """\
+set -eu
+id=$1 name=$2 conf=/etc/pve/qemu-server/$1.conf gone=
+shift 2
+"$@"
+set -- "$id" --name "$name" --onboot 0 --protection 0 --tags restored
+while IFS= read -r line; do
+    key=${line%%:*} value=${line#*: }
+    case $line in
+        "["*) break ;;
+        net[0-9]*)
+            value=$(printf %s "$value" | sed "s/,link_down=[01]//")
+            set -- "$@" "--$key" "$value,link_down=1" ;;
+        hostpci[0-9]*|usb[0-9]*|virtiofs[0-9]*|hookscript:*|args:*|cicustom:*) gone=$gone,$key ;;
+        ide[0-9]*|sata[0-9]*|scsi[0-9]*)
+            case $value in *-cloudinit*) gone=$gone,$key ;; esac ;;
+    esac
+done <"$conf"
+# protection first: it keeps drives from being taken away
+qm set "$@"
+[ -z "$gone" ] || qm set "$id" --delete "${gone#,}"
+"""
+"""Called with a free VMID, a name and the command that makes a machine of it: plugs its networks out, takes
+from it devices and hooks of the node, and the drive with which cloud-init would do all once more."""
 
 
 class MachineVerbs:
     """The verbs of `vm`."""
 
+    tool = "qm"
     questions = seen.QUESTIONS
 
     def sights(self, guests: Iterable[Kind], answers: Sequence[Said]) -> Mapping[str, Sight]:
@@ -90,13 +116,19 @@ class MachineVerbs:
     def restore(
         self, guest: Kind, archive: str, vmid: str, storage: str, *, start: bool
     ) -> Iterator[Step | Refusal]:
-        """Say how: a machine from a backup would come up with the address of the one that runs."""
-        where = f" --storage {storage}" if storage else ""
-        act = f"qmrestore {archive} {vmid}{where} --unique 1"
-        cut = f"`qm set {vmid} --net0 …,link_down=1`"
-        when = "before its first start" if start else "whenever it is to be looked into"
-        said = f"copies of {guest.name} are made by hand, on the node: `{act}`, and {when} {cut}"
-        yield Refusal("restore", said)
+        """Yield a restore under another number, without what ties it to the node and its networks."""
+        where = ("--storage", storage) if storage else ()
+        argv = ("qmrestore", archive, vmid, *where, "--unique", "1")
+        vm = _settings(guest)
+        disks = [storage] if storage else [disk.storage for disk in vm.disks.values() if disk.storage]
+        yield Step(
+            f"{shlex.join(argv)}; take networks, devices of the node and cloud-init from {vmid}",
+            # one act: a copy with the addresses of the one that runs is never left behind
+            ("sh", "-c", RESTORE, "sh", vmid, f"{vm.guest_name}-restored", *argv),
+            locks=(f"conf:{vmid}", *(f"storage:{name}" for name in dict.fromkeys(disks))),
+        )
+        if start:
+            yield run("qm", "start", vmid)
 
     def journal(self, lines: int, place: str | None) -> str:
         """Return shell for inside."""

@@ -58,6 +58,7 @@ def outcome_document(plan: dict[str, Any], outcome: Outcome, code: ExitCode) -> 
         "waiting": {ref.full: reason for ref, reason in outcome.waiting.items()},
         "reasons": {ref.full: list(look.reasons) for ref, look in outcome.looks.items() if look.reasons},
         "notices": _notices(outcome.looks),
+        "phases": outcome.phases,
     }
 
 

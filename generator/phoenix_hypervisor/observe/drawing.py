@@ -1,4 +1,4 @@
-"""Resources and their needs as a picture: Graphviz, Mermaid, JSON; the SVG is in `drawing_svg.py`.
+"""Resources and their needs as a picture: Graphviz, Mermaid, JSON, a tree; the SVG is in `drawing_svg.py`.
 
 An arrow leads from a resource to what it needs. Needs that follow from others are left out of pictures, and
 are in the JSON. Resources of one lane stand together.
@@ -7,7 +7,7 @@ are in the JSON. Resources of one lane stand together.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..resource import Ref
@@ -112,6 +112,30 @@ def mermaid(found: Picture) -> str:
 def _escaped(text: str) -> str:
     """A text between Mermaid's quotes: what it may read as its own is written as a number."""
     return "".join(char if char.isalnum() or char in " :/._-,+@~✓!?=*" else f"#{ord(char)};" for char in text)
+
+
+def tree(found: Picture) -> str:
+    """Return the picture as a tree of text: lanes, and their resources, each below what it needs first."""
+    lines = []
+    for lane, refs in found.lanes.items():
+        below: dict[Ref | None, list[Ref]] = {}
+        for ref in refs:
+            first = next((need for need in found.drawn[ref] if need in refs), None)
+            below.setdefault(first, []).append(ref)
+        lines += [lane, *_branches(found, below, None, "")]
+    return "\n".join(lines) + "\n"
+
+
+def _branches(
+    found: Picture, below: Mapping[Ref | None, list[Ref]], above: Ref | None, indent: str
+) -> Iterator[str]:
+    refs = below.get(above, [])
+    for number, ref in enumerate(refs, 1):
+        last = number == len(refs)
+        further = [need for need in found.drawn[ref] if need != above]
+        said = ", ".join(str(need) if need.host == ref.host else need.full for need in further)
+        yield f"{indent}{'└─' if last else '├─'} {found.label(ref)}" + (f"  needs {said}" if said else "")
+        yield from _branches(found, below, ref, indent + ("   " if last else "│  "))
 
 
 def document(found: Picture) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..config import Site
+    from ..proxmox.guests import LivingGuest
     from ..transport import Address
 
 VERSION = 1
@@ -42,6 +43,26 @@ def document(
     }
 
 
+def living(guests: Iterable[LivingGuest]) -> dict[str, Any]:
+    """Return the guests of living clusters in the same form; nodes are only named by them."""
+    return {
+        "version": VERSION,
+        "nodes": {},
+        "guests": {
+            guest.name: {
+                "vmid": guest.vmid,
+                "node": guest.node,
+                "kind": "lxc" if guest.type == "lxc" else "vm",
+                "running": guest.running,
+                "template": guest.template,
+                "tags": list(guest.tags),
+                "addresses": list(guest.addresses),
+            }
+            for guest in guests
+        },
+    }
+
+
 def _kind(site: Site, guest: str) -> str | None:
     """What kind of guest it is; None of one that is declared absent."""
     resources = ((ref, site.resources[ref]) for ref in site.of_guest(guest))
@@ -67,6 +88,10 @@ def ansible(document: Mapping[str, Any]) -> dict[str, Any]:
         if guest["kind"] and guest["addresses"]:
             below = groups.setdefault(f"guests_of_{_group(guest['node'])}", {"hosts": {}})["hosts"]
             below[name] = {"ansible_host": guest["addresses"][0], "phoenix_vmid": guest["vmid"]}
+            for tag in guest.get("tags", ()):
+                groups.setdefault(f"tag_{_group(tag)}", {"hosts": {}})["hosts"][name] = {}
+            if guest.get("running"):
+                groups.setdefault("running", {"hosts": {}})["hosts"][name] = {}
     return {"all": {"children": groups}}
 
 

@@ -38,6 +38,9 @@ FAMILIES: dict[str, Family] = {
     "phoenix_build_info": Family("gauge", ("version",), "Always 1; the version of phoenix is the label."),
     "phoenix_resources": Family("gauge", ("host", "kind", "status"), "Resources by what their checks said."),
     "phoenix_round_trips": Family("gauge", ("host",), "Round trips that the last look took."),
+    "phoenix_run_checks": Family(
+        "gauge", ("verb", "host", "kind", "outcome"), "Checks of the last health check by how they ended."
+    ),
     "phoenix_run_duration_seconds": Family("gauge", ("verb",), "How long the last run took."),
     "phoenix_run_exit_status": Family("gauge", ("verb",), "How the last run ended."),
     "phoenix_run_steps": Family("gauge", ("verb", "effect", "result"), "Steps that the last run ran."),
@@ -56,6 +59,8 @@ FAMILIES: dict[str, Family] = {
 }
 OF_RUNS = "phoenix_run_"
 """How the names of numbers begin that each verb has of its own."""
+OUTCOMES = ("passed", "failed", "unknown", "skipped")
+"""How a check may end."""
 LOOKS = ("right", "repaired", "differs", "unseen")
 """How a look may end."""
 
@@ -80,10 +85,8 @@ class Metrics:
                     self._verb = str(event["verb"])
                     if self._verb == "watch":
                         self._set("phoenix_watch_files_wrong", (), 0)
-                case "plan":
-                    self._statuses[""] = dict(event["plan"]["resources"])
-                case "outcome":
-                    self._statuses.setdefault("", {}).update(event["resources"])
+                case "plan" | "outcome" | "checks" as sort:
+                    self._seen(sort, event)
                 case "ran":
                     self._add("phoenix_run_steps", (self._verb, event["effect"], _result(event)))
                 case "end" if self._verb != "watch":
@@ -118,6 +121,18 @@ class Metrics:
         if event["exit"] in well:
             self._set("phoenix_run_success_timestamp_seconds", verb, at)
         self._trips[""] = dict(event.get("round_trips", {}))
+
+    def _seen(self, sort: str, event: Event) -> None:
+        """Hosts were looked at; a health check under xdist knows no statuses of resources."""
+        if sort == "outcome":
+            self._statuses.setdefault("", {}).update(event["resources"])
+            return
+        self._statuses[""] = dict((event["plan"] if sort == "plan" else event).get("resources", {}))
+        for of, counts in event.get("of", {}).items():
+            host, _, kind = of.partition("/")
+            for outcome in OUTCOMES:
+                labels = (self._verb, host, kind, outcome)
+                self._set("phoenix_run_checks", labels, counts.get(outcome, 0))
 
     def _looked(self, event: Event) -> None:
         """A look is over; what is not known now is not gone, so numbers of resources stay as they were."""

@@ -13,6 +13,7 @@ import click
 from ..inspect.looks import Look, Status
 from ..resource import Change, Effect, Ref, Step
 from .firewall_screen import effect_lines
+from .live import SCREEN
 
 if TYPE_CHECKING:
     from ..converge.outcome import Outcome
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 SIGNS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "same": ("=", "")}
 LONGEST = 96
+PARTS = {
+    "look": "looking",
+    "node": "the node",
+    "layers": "layers",
+    "guests": "guests",
+    "services": "what is in them",
+}
+"""Parts of a run (converge/phases.py) in words."""
 
 
 def paint(text: str, colour: str, *, err: bool = False) -> str:
@@ -33,7 +42,7 @@ def paint(text: str, colour: str, *, err: bool = False) -> str:
 
 def tell(line: str = "") -> None:
     """Say a line that is not the verb's data."""
-    click.echo(line, err=True)
+    SCREEN.say(line)
 
 
 def plan_lines(
@@ -235,10 +244,21 @@ def summary(plan: Plan, looks: Mapping[Ref, Look]) -> str:
     return f"{said}, {right} as declared{strongest}"
 
 
+def phases_line(phases: Mapping[str, float]) -> str:
+    """Return a line that says how long each part of a run took."""
+    parts = [f"{PARTS[name]} {seconds:.1f} s" for name, seconds in phases.items()]
+    return f"took: {', '.join(parts)}" + ("; what does not wait runs side by side" if len(parts) > 2 else "")
+
+
 def ran_line(ran: Ran) -> str:
     """Return a line for a step that was run."""
     sign = paint("✓", "green", err=True) if ran.status == 0 else paint("✗", "red", err=True)
-    return f"  {sign} {ran.ref.host}: {shortened(ran.title)}  ({ran.seconds:.1f} s)"
+    return f"  {sign} {step_name(ran.ref, ran.title)}  ({ran.seconds:.1f} s)"
+
+
+def step_name(ref: Ref, title: str) -> str:
+    """Return how a step is called in a line."""
+    return f"{ref.host}: {shortened(title)}"
 
 
 def outcome_lines(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ..adopt.living import questions, reading
+from ..adopt.living import over_https, questions, reading
 from ..adopt.living.found import Draft
 from ..adopt.living.settling import Ground, settle
 from ..config import Site, load, load_settings
@@ -21,8 +21,11 @@ from ..inspect.fleet import Fleet
 from ..inspect.looks import Status
 from ..inspect.opening import OpenSite
 from ..inspect.session import inspect
+from ..proxmox.api import Api
+from ..proxmox.endpoint import Endpoint
 from ..resource import Ref
 from ..secretstore import open_store
+from .api_reach import Wish, declared, reached
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -52,19 +55,24 @@ class Adopted(NamedTuple):
     draft: Draft
     files: Mapping[str, str]
     """Path below the site → text."""
-    plan: Plan
-    """What `apply` would do with them: nothing, unless the node changed meanwhile."""
+    plan: Plan | None
+    """What `apply` would do with them: nothing, unless the node changed meanwhile. None without a shell."""
+    unproven: str = ""
+    """Why there is no plan."""
 
     @property
     def code(self) -> ExitCode:
         """The exit status: 2 when something is left to a person."""
-        if self.plan.code is not ExitCode.OK:
+        if self.plan is not None and self.plan.code is not ExitCode.OK:
             return self.plan.code
-        return ExitCode.PENDING if self.draft.left else ExitCode.OK
+        return ExitCode.PENDING if self.draft.left or self.unproven else ExitCode.OK
 
 
-def reach(node: str, site_folder: Path, address: str, username: str) -> Reach:
-    """Return how a node is reached: as the site's inventory says, or by ssh. Raises PhoenixError."""
+def reach(node: str, site_folder: Path, address: str, username: str, otherwise: str = "") -> Reach:
+    """Return how a node is reached: as the site's inventory says, or by ssh. Raises PhoenixError.
+
+    `otherwise` is where it is when neither an inventory nor `address` says it.
+    """
     problems: list[Problem] = []
     if not NAME.fullmatch(node):
         raise UsageError(f"`{node}` is no name for a node", hint="a name like `pve1`; its address: --address")
@@ -77,7 +85,7 @@ def reach(node: str, site_folder: Path, address: str, username: str) -> Reach:
                 said = f"inventory/hosts.yaml says how `{node}` is reached"
                 raise UsageError(said, hint="leave out --address and --user, or change it there")
             return Reach(node, found, site_folder)
-    entry = InventoryEntry(hostname=address or node, username=username or None)
+    entry = InventoryEntry(hostname=address or otherwise or node, username=username or None)
     alone = Inventory({node: entry}, {}, InventoryEntry(), {}, readable=True)
     return Reach(node, alone, site_folder)
 
@@ -107,7 +115,7 @@ def refuse_taken(out: Path, paths: Collection[str]) -> None:
 def _resolved(way: Reach) -> InventoryEntry:
     """The node's entry with what its groups and the defaults say: a new site has none of them."""
     address = way.fleet().address(way.node)
-    plain = way.entry.data.model_dump(exclude_none=True)
+    plain = way.entry.data.model_dump(exclude_none=True, exclude={"api"})  # its secret is another site's
     plain |= {} if address.transport == "ssh" else {"transport": address.transport}
     plain |= {"sudo": True} if address.sudo else {}
     options = list(address.options) if address.transport != "lab" else []
@@ -117,22 +125,69 @@ def _resolved(way: Reach) -> InventoryEntry:
 
 
 def read_node(way: Reach, taken: Collection[str] = ()) -> Draft:
-    """Ask the node, and return what is there. Raises HostError."""
+    """Ask the node's shell, and return what is there. Raises HostError."""
+    return _drafted(way, _shell(way), taken)
+
+
+def _shell(way: Reach) -> dict[str, str]:
+    """Ask the node's shell everything. Raises HostError."""
     fleet = way.fleet()
     try:
-        return reading.draft(questions.ask(fleet, way.node), taken)
-    except ValueError as error:
-        raise HostError(f"{way.node}: what it said cannot be read: {error}") from error
+        return questions.ask(fleet, way.node)
     finally:
         fleet.close()
 
 
+def _drafted(way: Reach, answers: Mapping[str, str], taken: Collection[str]) -> Draft:
+    try:
+        return reading.draft(answers, taken)
+    except ValueError as error:
+        raise HostError(f"{way.node}: what it said cannot be read: {error}") from error
+
+
 def adopt(way: Reach, ground: Ground, only: Sequence[str] = ()) -> tuple[Draft, dict[str, str]]:
     """Return what was found, and the files that say it; none is written. Raises PhoenixError."""
-    there = ground.declared()
-    draft = read_node(way, there.hosts if there else [way.node])
+    draft = read_node(way, _taken(way, ground))
     files = settle(draft, ground, lambda site, refs: wrong(way, site, refs), only)
     return draft, files
+
+
+def adopt_over_api(
+    way: Reach, ground: Ground, to: Endpoint, only: Sequence[str] = ()
+) -> tuple[Draft, dict[str, str], str]:
+    """The same with the API asked first, and a shell for the rest; and why the plan cannot be proven, if so.
+
+    Without a shell nothing is said of what the API does not show, and nobody judges but the site's rules.
+    """
+    with Api(to) as api:
+        seen = over_https.ask(api, way.node)
+    shell, unproven = None, ""
+    try:
+        shell = _shell(way)
+    except HostError as error:
+        unproven = f"there is no shell on {way.node}: {error.message}"
+    answers = over_https.completed(seen, shell)
+    draft = _drafted(way, answers, _taken(way, ground))
+    draft.left[:0] = seen.left
+
+    def judge(site: Site, refs: Collection[Ref]) -> Mapping[Ref, str]:
+        return {} if unproven else wrong(way, site, refs)
+
+    return draft, settle(draft, ground, judge, only), unproven
+
+
+def endpoint_of(node: str, site_folder: Path, wish: Wish) -> Endpoint:
+    """Return the API that is to be asked about a node. Raises PhoenixError."""
+    there = None
+    if (site_folder / "inventory" / "hosts.yaml").is_file():
+        there = declared(read_inventory(site_folder, []), node)
+    return reached(wish, there, site_folder)
+
+
+def _taken(way: Reach, ground: Ground) -> Collection[str]:
+    """Names that somebody else has."""
+    there = ground.declared()
+    return there.hosts if there else [way.node]
 
 
 def write(out: Path, files: Mapping[str, str]) -> list[Path]:

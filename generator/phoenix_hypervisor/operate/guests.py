@@ -139,10 +139,9 @@ def hindrance(one: Named, sight: Sight, *, even_locked: bool = False) -> Phoenix
         todo = f"move it back, or declare `node: {sight.node}` in its file; nothing was done"
         return PhoenixError(said, hint=todo)
     if sight.lock and not even_locked:
-        tool = "qm" if one.guest.entered == "agent" else "pct"
         todo = (
             f"wait until Proxmox has finished that; if nothing is at work any more, "
-            f"`{tool} unlock {one.guest.vmid}` on {one.guest.node} frees it"
+            f"`{one.verbs.tool} unlock {one.guest.vmid}` on {one.guest.node} frees it"
         )
         if sight.lock == "destroyed":
             todo = f"its removal was cut short: `phoenix recreate {one.name}` goes on with one of its own"

@@ -70,7 +70,7 @@ def restore(
 
 
 def _away(one: Named, vmid: str) -> str:
-    return f"`pct destroy {vmid} --purge` on {one.guest.node} takes it away"
+    return f"`{one.verbs.tool} destroy {vmid} --purge` on {one.guest.node} takes it away"
 
 
 def _refuse_taken(hand: ByHand, one: Named, vmid: str) -> None:

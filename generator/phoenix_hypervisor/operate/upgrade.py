@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..dialects import apt_get, kernels
@@ -46,6 +46,22 @@ setsid sh -c '{{ @RUN@; }} 8>&-; echo $? >@NAME@.new; mv -f @NAME@.new @NAME@.st
 LOOK = f"""\
 cd {FOLDER} && if flock -n @NAME@.lock true; then cat @NAME@.status || echo lost; else echo runs; fi
 tail -c +@PLACE@ @NAME@.log"""
+START_UNIT = f"""\
+umask 022; mkdir -p {FOLDER} && cd {FOLDER} || exit
+if systemctl -q is-active phoenix-@NAME@.timer phoenix-@NAME@.service; then
+    echo "an upgrade is going on there: {FOLDER}/@NAME@.log says how far it is" >&2; exit 1
+fi
+rm -f @NAME@.status; ( umask 077; : >>@NAME@.log )
+printf '\\n%s: %s\\n' "$(date -Is)" @COMMAND@ >>@NAME@.log; wc -c <@NAME@.log
+systemd-run --quiet --collect --unit=phoenix-@NAME@ --on-active=0 --timer-property=AccuracySec=100ms -- \\
+    sh -c 'cd {FOLDER}; {{ @RUN@; }} >>@NAME@.log 2>&1; echo $? >@NAME@.new; mv -f @NAME@.new @NAME@.status'
+"""
+LOOK_UNIT = f"""\
+cd {FOLDER} && if systemctl -q is-active phoenix-@NAME@.timer phoenix-@NAME@.service; then echo runs
+else cat @NAME@.status || echo lost; fi
+tail -c +@PLACE@ @NAME@.log"""
+"""The same for a virtual machine, as a unit of its own: with its agent, all that was begun by it would end,
+and an upgrade of the agent's package restarts it."""
 
 RESTARTS = frozenset(("libc6", "systemd", "libssl3", "libssl3t64", "dbus"))
 """What nearly everything that runs has loaded: the new one is used only after a start."""
@@ -72,11 +88,13 @@ class Machine:
     """Packages of kernel headers that are there."""
     reboot_wanted: bool
     guest: bool
+    own_kernel: bool
+    """Whether it has one: a container has its node's."""
 
     @property
     def next_kernel(self) -> str:
-        """The kernel it starts with next; empty for a guest, which has its node's."""
-        return "" if self.guest else kernels.next_boot(self.boot, self.pins)
+        """The kernel it starts with next; empty for a container."""
+        return kernels.next_boot(self.boot, self.pins) if self.own_kernel else ""
 
 
 def update(fleet: Fleet, hosts: Sequence[str]) -> dict[str, PhoenixError]:
@@ -92,21 +110,25 @@ def update(fleet: Fleet, hosts: Sequence[str]) -> dict[str, PhoenixError]:
     return wrong
 
 
-def look(fleet: Fleet, hosts: Iterable[str]) -> dict[str, Machine | PhoenixError]:
-    """Ask hosts what an upgrade would change there; nodes that do not answer are in `fleet.lost`."""
+def look(fleet: Fleet, hosts: Iterable[str], containers: Container[str]) -> dict[str, Machine | PhoenixError]:
+    """Ask hosts what an upgrade would change there; nodes that do not answer are in `fleet.lost`.
+
+    `containers` are those of them that have their node's kernel.
+    """
     found: dict[str, Machine | PhoenixError] = {}
     for host, answers in fleet.ask(dict.fromkeys(hosts, QUESTIONS)).items():
         if isinstance(answers, HostError):
             found[host] = answers
             continue
         try:
-            found[host] = _machine(answers, guest=fleet.node_of(host) != host)
+            guest = fleet.node_of(host) != host
+            found[host] = _machine(answers, guest=guest, own_kernel=host not in containers)
         except ValueError as error:
             found[host] = PhoenixError(f"`{host}`: {error}", hint="nothing was changed")
     return found
 
 
-def _machine(answers: Sequence[Answer], *, guest: bool) -> Machine:
+def _machine(answers: Sequence[Answer], *, guest: bool, own_kernel: bool) -> Machine:
     if answers[0].status:
         raise ValueError(f"`apt-get -s dist-upgrade` failed: {_last(answers[0])}")
     texts = [answer.stdout.decode(errors="replace") for answer in answers]
@@ -123,11 +145,12 @@ def _machine(answers: Sequence[Answer], *, guest: bool) -> Machine:
         headers=frozenset(name for state, name in rows if state == "installed"),
         reboot_wanted=bool(texts[7].strip()),
         guest=guest,
+        own_kernel=own_kernel,
     )
 
 
 def log_of(host: str) -> str:
-    """Return where its node has written down how upgrades of a host went."""
+    """Return where it is written down how upgrades of a host went: on it, or on a container's node."""
     return f"{FOLDER}/upgrade-{host}.log"
 
 
@@ -140,20 +163,23 @@ def run(
     heard: Callable[[str], None],
     pause: float = PAUSE,
 ) -> str:
-    """Upgrade one host, a guest if it has a VMID, and pass on what is written down meanwhile.
+    """Upgrade one host, a container if it has a VMID, and pass on what is written down meanwhile.
 
-    Returns why it failed, or nothing. Raises HostError; the upgrade goes on then.
+    A container's upgrade is its node's own; that of a node or a virtual machine runs in itself. Returns why
+    it failed, or nothing. Raises HostError; the upgrade goes on then.
     """
     flags = [WAIT, KEEP, *([] if remove else ["--no-remove"])]
     command = f"apt-get -y -q {' '.join(flags)} dist-upgrade"
     enter = f"lxc-attach -n {vmid} --clear-env -- env HOME=/root" if vmid else "env"
     words = {"@RUN@": f"{enter} {QUIETLY} {command}", "@COMMAND@": shlex.quote(command)}
-    way = fleet.transport(fleet.node_of(host))
-    begun = way.act(_filled(START, host, **words))
+    node = fleet.node_of(host)
+    way = fleet.transport(node if vmid else host)
+    start, look = (START, LOOK) if vmid or host == node else (START_UNIT, LOOK_UNIT)
+    begun = way.act(_filled(start, host, **words))
     if begun.status:
         return _last(begun)
     said = ""
-    for text, status in _written(way, host, int(begun.stdout), pause):
+    for text, status in _written(way, host, look, int(begun.stdout), pause):
         said = said[-4000:] + text
         heard(text)
         if status:
@@ -167,11 +193,11 @@ def _filled(text: str, host: str, **words: str) -> str:
     return text
 
 
-def _written(way: Transport, host: str, place: int, pause: float) -> Iterator[tuple[str, str]]:
+def _written(way: Transport, host: str, look: str, place: int, pause: float) -> Iterator[tuple[str, str]]:
     """Yield what is written down from a place on, as it comes; with the last, the status at the end."""
     rest, status = min(FRESH, pause), ""
     while not status:
-        answer = way.ask([Question(_filled(LOOK, host, **{"@PLACE@": str(place + 1)}))])[0]
+        answer = way.ask([Question(_filled(look, host, **{"@PLACE@": str(place + 1)}))])[0]
         state, _, written = answer.stdout.partition(b"\n")
         place += len(written)
         status = "" if state == b"runs" else state.decode()
@@ -184,7 +210,7 @@ def _written(way: Transport, host: str, place: int, pause: float) -> Iterator[tu
 def gates(machine: Machine) -> Iterator[str]:
     """Yield what would be lost with a new kernel, in words that follow the host's name."""
     coming = [kernel for one in machine.would.packages if (kernel := one.kernel)]
-    if machine.guest or not machine.driver or not coming:
+    if not machine.own_kernel or not machine.driver or not coming:
         return
     kernel = max(coming, key=kernels.order)
     if "nvidia" not in machine.dkms:
@@ -213,7 +239,8 @@ def wanted(before: Machine, after: Machine) -> Iterator[str]:
     done = {one.name.partition(":")[0] for one in before.would.packages}
     done -= {one.name.partition(":")[0] for one in after.would.packages}
     if after.next_kernel and after.next_kernel != after.running:
-        yield f"runs the kernel {after.running}, and starts with {after.next_kernel}: reboot it when it suits"
+        todo = "`phoenix restart` it" if after.guest else "reboot it"
+        yield f"runs the kernel {after.running}, and starts with {after.next_kernel}: {todo} when it suits"
     elif after.reboot_wanted or done & RESTARTS:
         names = ", ".join(sorted(done & RESTARTS)) or "what was upgraded"
         todo = "a `phoenix restart`" if after.guest else "a reboot"

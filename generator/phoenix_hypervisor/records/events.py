@@ -12,7 +12,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -20,8 +21,8 @@ from typing import Any
 from ..resource import Ref
 
 VERSION = 1
-PASSING = frozenset({"look"})
-"""Events that are told and not kept: there is no end of them while a watcher lives."""
+PASSING = frozenset({"look", "phase", "progress"})
+"""Events that are told and not kept: a watcher has no end of them, and nobody reads them afterwards."""
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
@@ -57,6 +58,19 @@ class Run:
             for listener in self._listeners:
                 listener(document)
 
+    @contextmanager
+    def phase(self, name: str, **facts: Any) -> Iterator[None]:
+        """Tell how long what is done inside took, when it is over."""
+        with timed(self.tell, name, **facts):
+            yield
+
+    def close(self) -> None:
+        """Let listeners that send elsewhere send what is left; nothing more is told."""
+        for listener in self._listeners:
+            close = getattr(listener, "close", None)
+            if close is not None:
+                close()
+
     def begin(self, arguments: Sequence[str], **facts: Any) -> None:
         """Tell who begins what."""
         self.tell("run", {"verb": self.verb, "arguments": list(arguments), "who": who(), **facts})
@@ -67,6 +81,17 @@ class Run:
             self._ended = True
             seconds = round(time.monotonic() - self._begun, 3)
             self.tell("end", {"exit": int(status), "seconds": seconds, **facts})
+
+
+@contextmanager
+def timed(tell: Callable[[str, Mapping[str, Any]], None], name: str, **facts: Any) -> Iterator[None]:
+    """Tell the event `phase` when what is done inside is over: `began` (Unix time), `seconds`, the facts."""
+    began, begun = time.time(), time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = round(time.monotonic() - begun, 6)
+        tell("phase", {"phase": name, "began": round(began, 6), "seconds": seconds, **facts})
 
 
 def who() -> str:

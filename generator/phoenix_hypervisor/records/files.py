@@ -135,6 +135,11 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise PhoenixError(f"cannot read {path}: {error.strerror}") from error
+    yield from events_in(text)
+
+
+def events_in(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the events of a record's text. A line that is not whole counts as not written."""
     for row in text.splitlines():
         try:
             event = json.loads(row)

@@ -108,6 +108,10 @@ def entries(event: Event) -> Iterator[Entry]:
         yield _run(sort, event)
     elif sort in ("news", "nodes", "look"):
         yield _watch(sort, event)
+    elif sort == "phase":
+        yield Entry(
+            "debug", f"{event['phase']} took {event['seconds']:.2f} s", str(event.get("resource") or "")
+        )
     elif sort == "outcome":
         yield Entry("info", f"resources are {_counted(event['resources'])} now")
     elif sort == "check":
@@ -116,7 +120,7 @@ def entries(event: Event) -> Iterator[Entry]:
     elif sort == "checks":
         counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(event["counts"].items()))
         yield Entry("info", f"checks: {counts or 'none'}")
-    else:
+    elif sort != "progress":  # for a screen: a log has no use for where a download is
         yield Entry("debug", sort)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from ..errors import UsageError, did_you_mean
 from ..secrets import Text
+from .hearing import Hear
 
 
 class Answer(NamedTuple):
@@ -58,8 +59,11 @@ class Transport(Protocol):
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Run questions in one round trip; one answer each, in order. Without a stdin it is closed."""
 
-    def act(self, command: str, stdin: Text | None = None) -> Answer:
-        """Run one shell command that may change the host, with this text on its stdin."""
+    def act(self, command: str, stdin: Text | None = None, hear: Hear | None = None) -> Answer:
+        """Run one shell command that may change the host, with this text on its stdin.
+
+        `hear` is told what it says while it runs, where the way to the host lets that through.
+        """
 
     def lock(self, path: str, owner: str) -> str | None:
         """Take a lock on the host while this connection lives. Returns what its holder wrote, or None."""

@@ -16,6 +16,7 @@ from ..secrets import Text
 from . import Answer, Question
 from .framing import Unframed
 from .guest import DOWN, GuestTransport
+from .hearing import Hear
 
 SECONDS = 300
 """How long a batch of questions may take; what changes a machine may take as long as it wants."""
@@ -41,8 +42,11 @@ class AgentTransport(GuestTransport):
         """Return the one question to the node that carries these to the machine."""
         return Question(self._through(SECONDS), self._script(questions))
 
-    def act(self, command: str, stdin: Text | None = None) -> Answer:
-        """Run one command in the machine that may change it. Raises GuestError."""
+    def act(self, command: str, stdin: Text | None = None, hear: Hear | None = None) -> Answer:  # noqa: ARG002
+        """Run one command in the machine that may change it; its agent tells nothing before the end.
+
+        Raises GuestError.
+        """
         asked = [Question(command, stdin)]
         return self.told(self._node.act(self._through(0), self._script(asked)), asked)[0]
 

@@ -11,6 +11,7 @@ from ..errors import GuestDownError, GuestError
 from ..secrets import Text
 from . import Answer, Question, Transport
 from .framing import Framing, Unframed, concealed
+from .hearing import Hear
 
 DOWN = 97
 """The exit status by which the node says that the guest does not run."""
@@ -48,10 +49,10 @@ class GuestTransport:
             raise GuestError(f"guest `{self._host}` cannot be entered: {self._reason(answer)}") from None
         return [concealed(one, asked.stdin) for one, asked in zip(found, questions, strict=True)]
 
-    def act(self, command: str, stdin: Text | None = None) -> Answer:
+    def act(self, command: str, stdin: Text | None = None, hear: Hear | None = None) -> Answer:
         """Run one command in the guest that may change it. Raises GuestError."""
         asked = [Question(command, stdin)]
-        return self.told(self._node.act(self._enter, self._script(asked)), asked)[0]
+        return self.told(self._node.act(self._enter, self._script(asked), hear), asked)[0]
 
     def lock(self, path: str, owner: str) -> str | None:
         """Take the node's lock: what changes a guest holds its node."""

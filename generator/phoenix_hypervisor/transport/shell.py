@@ -12,6 +12,7 @@ from ..process import Broken, Child
 from ..secrets import Text
 from . import Address, Answer, Question
 from .framing import PREPARE, Frame, Framing, Unframed, concealed
+from .hearing import Hear, Hearing
 
 
 class ShellTransport:
@@ -34,9 +35,10 @@ class ShellTransport:
         answers = self._exchange_or_lose([self._framing.frame(*question) for question in questions])
         return [concealed(answer, asked.stdin) for answer, asked in zip(answers, questions, strict=True)]
 
-    def act(self, command: str, stdin: Text | None = None) -> Answer:
+    def act(self, command: str, stdin: Text | None = None, hear: Hear | None = None) -> Answer:
         """Run one command that may change something; its stdin travels in the shell's own input."""
-        return concealed(self._exchange_or_lose([self._framing.frame(command, stdin)])[0], stdin)
+        heard = (Hearing(hear, stdin), Hearing(hear, stdin)) if hear else ()
+        return concealed(self._exchange_or_lose([self._framing.frame(command, stdin)], heard)[0], stdin)
 
     def lock(self, path: str, owner: str) -> str | None:
         """Take a lock that the kernel frees when this shell ends: flock(2) on descriptor 9."""
@@ -83,10 +85,10 @@ class ShellTransport:
         """Start the process whose stdin is the host's shell."""
         return Child(self._argv)
 
-    def _exchange_or_lose(self, frames: list[Frame]) -> list[Answer]:
+    def _exchange_or_lose(self, frames: list[Frame], heard: Sequence[Hearing] = ()) -> list[Answer]:
         self.open()
         try:
-            return self._exchange(frames, self.address.command_seconds)
+            return self._exchange(frames, self.address.command_seconds, heard)
         except Broken as broken:
             self._drop()
             raise self.lost(broken) from broken
@@ -103,14 +105,14 @@ class ShellTransport:
         hint = "what was running may have gone on or not: run again, it starts from what is there"
         return HostError(f"host `{self.address.host}`: the connection broke: {reason}", hint=hint)
 
-    def _exchange(self, frames: list[Frame], timeout: float) -> list[Answer]:
+    def _exchange(self, frames: list[Frame], timeout: float, heard: Sequence[Hearing] = ()) -> list[Answer]:
         assert self._child is not None
         if not frames:
             return []
         self.trips += 1
         framing = self._framing
         self._child.send(Text(*(part for frame in frames for part in frame), framing.ending))
-        out, err = self._child.read_until(framing.end, timeout)
+        out, err = self._child.read_until(framing.end, timeout, heard)
         try:
             return framing.answers(out, err, len(frames))
         except Unframed:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from ..errors import HostError
 from ..secrets import Text
 from . import Answer, Question, Transport
+from .hearing import Hear
 
 MOST = 8
 """How many shells one host gets: below sshd's usual MaxSessions of 10."""
@@ -54,12 +55,12 @@ class Shells:
                 answered = list(pool.map(lambda shell, part: shell.ask(part), shells, parts))
         return [answered[n % len(parts)][n // len(parts)] for n in range(len(questions))]
 
-    def act(self, command: str, stdin: Text | None = None) -> Answer:
+    def act(self, command: str, stdin: Text | None = None, hear: Hear | None = None) -> Answer:
         """Run one command that may change the host, on a shell nobody else uses meanwhile."""
         self.open()
         with self._borrowed(1) as shells:
             self._count()
-            return shells[0].act(command, stdin)
+            return shells[0].act(command, stdin, hear)
 
     def lock(self, path: str, owner: str) -> str | None:
         """Take a lock on the host while the first shell lives."""

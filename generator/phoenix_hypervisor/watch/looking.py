@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import PhoenixError
 from ..process import Broken, Child
 from ..records.files import forget
 from .standing import Standing, standing
@@ -59,6 +60,13 @@ class Looking:
         status, _, said = self._run(site, "validate")
         return None if self._stopped else said if status else ""
 
+    def page(self, site: Path, record: str) -> str:
+        """Return the HTML page of a record. Raises PhoenixError."""
+        status, out, said = self._run(site, "report", "-", "--out", "-", stdin=record.encode())
+        if status:
+            raise PhoenixError(said or f"`phoenix report` ended with {status}")
+        return out.decode(errors="replace")
+
     def _phoenix(self, site: Path, *arguments: str) -> tuple[str, dict[str, Any] | None]:
         """What a verb complained of, and its document."""
         status, out, said = self._run(site, *arguments)
@@ -67,14 +75,14 @@ class Looking:
         except ValueError:
             return said or f"`phoenix {arguments[0]}` ended with {status}", None
 
-    def _run(self, site: Path, *arguments: str) -> tuple[int, bytes, str]:
+    def _run(self, site: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
         try:
             options = ("--site", str(site), *self._options)
             child = self._started([sys.executable, "-m", "phoenix_hypervisor", *options, *arguments])
         except Broken as error:
             return 1, b"", error.message
         try:
-            child.send(close=True)
+            child.send(stdin, close=True)
             out, err = child.read_to_end(self._seconds)
             return child.wait(self._seconds), out, _first(err)
         except Broken as error:

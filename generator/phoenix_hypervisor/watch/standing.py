@@ -63,6 +63,8 @@ class Standing:
     """The name of its record."""
     seen: Mapping[str, Any] = field(default_factory=dict)
     """For whoever counts: `resources` with their status, `steps` that were run, `round_trips`."""
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """All that `plan --json` or `apply --json` said."""
 
 
 def standing(document: Mapping[str, Any]) -> Standing:
@@ -80,10 +82,11 @@ def standing(document: Mapping[str, Any]) -> Standing:
     touched = {step["resource"] for step in document.get("steps", ())}
     repaired = {name: words.get(name, "") for name in began & touched if name not in trouble}
     if plan.get("lost"):
-        return Standing(error="; ".join(dict.fromkeys(plan["lost"].values())))
+        return Standing(error="; ".join(dict.fromkeys(plan["lost"].values())), document=document)
     ran = document.get("steps", ())
     seen = {"resources": document["resources"], "steps": ran, "round_trips": plan.get("round_trips", {})}
-    return Standing(trouble, repaired, steps=len(ran), run=str(plan.get("run", "")), seen=seen)
+    name = str(plan.get("run", ""))
+    return Standing(trouble, repaired, steps=len(ran), run=name, seen=seen, document=document)
 
 
 def _words(entry: Mapping[str, Any]) -> str:

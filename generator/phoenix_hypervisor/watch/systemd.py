@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 UNIT = """\
@@ -26,7 +26,11 @@ KillMode=mixed
 TimeoutStopSec=15min
 Restart=on-failure
 RestartSec=30
-
+{hardening}
+[Install]
+WantedBy=multi-user.target
+"""
+HARDENED = """
 # it reads the site, writes below .phoenix/, and connects to nodes
 ProtectSystem=strict
 ReadWritePaths={site}/.phoenix
@@ -45,15 +49,17 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 SystemCallArchitectures=native
 UMask=0077
-
-[Install]
-WantedBy=multi-user.target
+"""
+FREE = """
+# it changes this very machine: what keeps others from that would be in its way
 """
 
 
-def unit(name: str, site: Path, command: str, user: str) -> str:
-    """Return the text of the unit that watches a site."""
-    return UNIT.format(name=name, site=_quoted(site), command=_quoted(command), user=user)
+def unit(name: str, site: Path, command: Sequence[str], user: str, *, local: bool = False) -> str:
+    """Return the text of the unit that watches a site; `local`: a node of it is the machine it runs on."""
+    words = " ".join(map(_quoted, command))
+    hardening = FREE if local else HARDENED.format(site=_quoted(site))
+    return UNIT.format(name=name, site=_quoted(site), command=words, user=user, hardening=hardening)
 
 
 def _quoted(word: Path | str) -> str:

@@ -204,6 +204,9 @@ class _Guest:
             if key == "lxc.apparmor.profile":
                 put(self.lxc, ("apparmor",), end, value, "a setting of its own")
                 continue
+            if key.startswith("lxc.apparmor.") and self._unconfined():
+                end.obsolete("it does nothing: the container is unconfined")
+                continue
             kept = value.replace(",", " ").split() if key == "lxc.cap.keep" else [value]
             lines.setdefault(key, []).extend(kept)
             end.normalised(f"raw.{key}")
@@ -212,6 +215,11 @@ class _Guest:
                 self.lxc.setdefault("raw", {})[key] = Written(values, part.origin)
         if part is not None and not [*part.each()]:
             part.obsolete("empty")
+
+    def _unconfined(self) -> bool:
+        said = [text_of(end).replace(" ", "") for _, end in each(self.part.get("lxc_options"))]
+        profile = text_of(self.part.get("apparmor_profile"))
+        return "unconfined" in (profile, *(text.removeprefix("lxc.apparmor.profile=") for text in said))
 
     def _apparmor(self) -> None:
         part = self.part.get("apparmor_profile")

@@ -1,13 +1,15 @@
-"""Containers as they are on a node, each with the name of the file it gets."""
+"""Containers and virtual machines as they are on a node, each with the name of the file it gets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 from ...containers import devices
 from ...containers.adoption import settings_of
-from ...dialects import lxc_conf, vmlist
+from ...dialects import lxc_conf, qemu_conf
+from ...machines import adoption as machine_adoption
+from ...machines import seen as qemu_seen
 from .found import Found, Left, Thing
 
 _OTHERS = re.compile(r"[^a-z0-9]+")
@@ -34,19 +36,25 @@ def containers(answers: Mapping[str, str], taken: Collection[str] = ()) -> Found
         yield Thing("lxc", vmid, adopted.settings, f"{vmid}-{name}")
 
 
-def called(hostname: str, vmid: str, taken: Collection[str]) -> str:
+def machines(answers: Mapping[str, str], taken: Collection[str] = ()) -> Found:
+    """Yield the virtual machines of the node, by VMID; names in `taken` belong to somebody else."""
+    confs = qemu_conf.split_all(answers["machines"])
+    running = qemu_seen.running(answers["machines_running"])
+    names = set(taken)
+    for vmid in sorted(confs, key=int):
+        if machine_adoption.is_template(confs[vmid]):
+            why = "it is a template: declare what is cloned from it, or a `vm_image`"
+            yield Left("vm", vmid, why)
+            continue
+        name = called(qemu_conf.parse(confs[vmid]).keys.get("name", ""), vmid, names, "vm")
+        names.add(name)
+        pci = {card: one["pci"] for card, one in cards(answers).items()}
+        adopted = machine_adoption.settings_of(confs[vmid], name, vmid in running, pci)
+        yield from (Left("vm", vmid, sentence) for sentence in adopted.left_out)
+        yield Thing("vm", vmid, adopted.settings, f"{vmid}-{name}")
+
+
+def called(hostname: str, vmid: str, taken: Collection[str], prefix: str = "ct") -> str:
     """Return a name for a guest's file, from its host name as far as that can be one."""
-    name = _OTHERS.sub("-", hostname.partition(".")[0].lower()).strip("-") or f"ct{vmid}"
+    name = _OTHERS.sub("-", hostname.partition(".")[0].lower()).strip("-") or f"{prefix}{vmid}"
     return f"{name}-{vmid}" if name in taken else name
-
-
-def others(answers: Mapping[str, str]) -> Iterator[Left]:
-    """Yield what belongs to guests and cannot be declared from what is there."""
-    node = answers["name"].strip()
-    for vmid, place in vmlist.parse(answers["guests"] or "{}").items():
-        if place.type == "qemu" and place.node == node:
-            yield Left("vm", vmid, "virtual machines are not adopted")
-    for file in answers["firewalls"].splitlines():
-        name = file.rpartition("/")[2].removesuffix(".fw")
-        kind = {"cluster": "firewall_cluster", "host": "firewall_node"}.get(name, "firewall_guest")
-        yield Left(kind, name if kind == "firewall_guest" else "", f"{file} is not adopted")

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...containers import seen
-from ...dialects import lxc_conf, user_cfg, vmlist, zfs
+from ...dialects import jobs_cfg, lxc_conf, qemu_conf, user_cfg, zfs
 from ...errors import HostError
+from ...machines import seen as qemu_seen
 from ...transport import Question
+from . import firewalls, network
 
 if TYPE_CHECKING:
     from ...inspect.fleet import Fleet
@@ -23,10 +25,6 @@ OWNERS = "zfs list -Ho mountpoint -t filesystem | grep '^/' | tr '\\n' '\\0' | x
 ARC = """\
 if [ -e /etc/modprobe.d/zz-phoenix-zfs_arc.conf ]; then echo ours; else echo others; fi
 if cd /sys/module/zfs/parameters 2>/dev/null; then grep -H '' zfs_arc_max zfs_arc_min; fi"""
-FIREWALLS = (
-    'for file in /etc/pve/firewall/*.fw /etc/pve/local/host.fw; do [ ! -e "$file" ] || echo "$file"; done'
-)
-
 STORAGES = "test -d /etc/pve && { test ! -e /etc/pve/storage.cfg || cat /etc/pve/storage.cfg; }"
 
 QUESTIONS: Mapping[str, str] = {
@@ -46,11 +44,20 @@ QUESTIONS: Mapping[str, str] = {
     "containers": lxc_conf.QUESTION,
     "running": seen.RUNNING,
     "cards": seen.CARDS,
-    "guests": vmlist.QUESTION,
-    "firewalls": FIREWALLS,
+    "machines": qemu_conf.QUESTION,
+    "machines_running": qemu_seen.RUNNING,
+    "firewalls": firewalls.QUESTION,
+    "network": network.QUESTION,
+    "backups": jobs_cfg.QUESTION,
 }
 """Name of an answer → shell that prints it."""
-NOTHING = {"owners": (123,), "exports": (1, 2), "shares": (1, 2), "cards": (1, 2)}
+NOTHING: Mapping[str, tuple[int, ...]] = {
+    "owners": (123,),
+    "exports": (1, 2),
+    "shares": (1, 2),
+    "cards": (1, 2),
+    "machines_running": (2,),
+}
 """Exit statuses that mean that there is nothing, or not everywhere: a file or folder is missing."""
 
 

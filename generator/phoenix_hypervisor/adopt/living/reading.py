@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ...dialects import sizes
-from . import guests, people, shares, storage
+from . import backups, firewalls, guests, network, people, shares, storage
 from .found import Draft
 
 
@@ -19,8 +19,13 @@ def draft(answers: Mapping[str, str], taken: Collection[str] = ()) -> Draft:
     found.add(shares.exports(answers))
     found.add(shares.shares(answers))
     found.add(people.people(answers))
+    found.add(network.network(answers))
     found.add(guests.containers(answers, taken))
-    found.add(guests.others(answers))
+    named = {thing.guest.partition("-")[2] for thing in found.things if thing.guest}
+    found.add(guests.machines(answers, {*taken, *named}))
+    stems = {thing.name: thing.guest for thing in found.things if thing.guest}
+    found.add(firewalls.firewalls(answers, stems))
+    found.add(backups.backups(answers, stems))
     known = storage.disks(answers)
     used = [
         disk

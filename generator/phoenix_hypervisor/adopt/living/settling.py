@@ -22,6 +22,8 @@ from .found import Draft, Left, Thing
 
 PARTS = ("configs", "inventory", "verify")
 """What is read of a site that is there."""
+GUESTS = ("lxc", "vm")
+"""Kinds that are guests themselves."""
 Judge = Callable[[Site, Collection[Ref]], Mapping[Ref, str]]
 """What would not be right among resources of a site, were it applied now, and why."""
 
@@ -153,6 +155,7 @@ def _accepted(trial: Trial, paths: Collection[str]) -> Site:
     draft = trial.draft
     while True:
         _leave_mounts(draft, paths)
+        leave_what_guests_had(draft)
         try:
             return trial.site()
         except InputError as error:
@@ -179,6 +182,13 @@ def _refused(error: InputError, draft: Draft, ground: Ground) -> dict[int, str]:
 
 def _place(things: Sequence[Thing], thing: Thing) -> int:
     return next(number for number, one in enumerate(things) if one is thing)
+
+
+def leave_what_guests_had(draft: Draft) -> None:
+    """What belongs to a guest goes with it: there would be a file without the guest itself."""
+    there = {one.guest for one in draft.things if one.guest and one.kind in GUESTS}
+    for thing in [one for one in draft.things if one.guest and one.guest not in there]:
+        draft.leave(thing, "its guest is not described")
 
 
 def _leave_mounts(draft: Draft, paths: Collection[str]) -> None:

@@ -31,14 +31,21 @@ def files(node: str, draft: Draft, *, whole: bool, memory: bool = False) -> File
     found = Files({}, {})
     if whole:
         _node(found, f"configs/nodes/{node}.yaml", draft, memory=memory)
-    for thing in draft.things:
-        if thing.guest:
-            path = f"configs/guests/{thing.guest}.yaml"
-            body = MODELINE.format("../", "guest") + text({"node": Written(node, "")}) + "\n"
-            body += text({thing.kind: _section(thing.settings, kind_of(thing.kind))})
-            found.texts[path] = body
-            found.lines[path] = [(1, body.count("\n"), thing)]
+    for stem in dict.fromkeys(thing.guest for thing in draft.things if thing.guest):
+        _guest(found, f"configs/guests/{stem}.yaml", node, [one for one in draft.things if one.guest == stem])
     return found
+
+
+def _guest(found: Files, path: str, node: str, things: list[Thing]) -> None:
+    """What is said of one guest; the first thing, the guest itself, is meant by the file's head, too."""
+    body = MODELINE.format("../", "guest") + text({"node": Written(node, "")})
+    lines: list[tuple[int, int, Thing]] = []
+    for thing in things:
+        first = body.count("\n") + 1 if lines else 1
+        body += "\n" + text({thing.kind: _section(thing.settings, kind_of(thing.kind))})
+        lines.append((first, body.count("\n"), thing))
+    found.texts[path] = body
+    found.lines[path] = lines
 
 
 def _node(found: Files, path: str, draft: Draft, *, memory: bool) -> None:
@@ -46,14 +53,14 @@ def _node(found: Files, path: str, draft: Draft, *, memory: bool) -> None:
     hardware: dict[str, Any] = {**said, **draft.hardware}
     body = MODELINE.format("../", "node")
     body += text({"hardware": _section(hardware, Hardware)}) if hardware else ""
-    lines = []
+    lines: list[tuple[int, int, Thing]] = []
     kinds = dict.fromkeys(thing.kind for thing in draft.things if not thing.guest)
     for kind in kinds:
         body += f"\n{kind}:\n"
         for thing in (one for one in draft.things if one.kind == kind):
             section = _section(thing.settings, kind_of(kind))
             part = text(section if kind_of(kind).singleton else {thing.name: section})
-            first = body.count("\n") + 1
+            first = body.count("\n") + (0 if kind_of(kind).singleton else 1)  # its own heading says it, too
             body += "".join(f"  {line}\n" for line in part.splitlines() if line)
             lines.append((first, body.count("\n"), thing))
     if not hardware and not kinds:

@@ -34,7 +34,8 @@ def _without(site: Site) -> Iterator[Problem]:
     allowed = site.head.allow.guests_without_backup
     if allowed is None:
         return
-    yield from _known(site, allowed, None, "configs/site.yaml, `guests_without_backup`")
+    place = site.head_tree.place("allow", "guests_without_backup")
+    yield from _known(site, allowed, place, "`guests_without_backup`")
     for one in everybody(site).values():
         if not (one.is_layer or one.name in allowed or _is_saved(site, one.node, one.name)):
             yield Problem(

@@ -6,17 +6,18 @@ container it needs; who consumes it runs something there; who consumes `volume` 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ...errors import Problem
+from ...errors import Problem, did_you_mean
 from ...resource import Ref
 from .view import Container, containers
 
 if TYPE_CHECKING:
     from ..site import Site
 
-DOCKER, VOLUME = "docker", "volume"
+DOCKER, GPUS, VOLUME = "docker", "docker_gpus", "volume"
 
 
 def check(site: Site) -> Iterator[Problem]:
@@ -37,6 +38,23 @@ def check(site: Site) -> Iterator[Problem]:
     for one in found.values():
         yield from _features(site, one, engines, found)
         yield from _data(site, one)
+    yield from _external(site)
+    yield from _with_cards(site, found)
+
+
+def _with_cards(site: Site, found: Mapping[str, Container]) -> Iterator[Problem]:
+    """Who gives cards to containers of Docker has what brings them there, or its layer has (V-07)."""
+    having, asking = set(), []
+    for ref, resource in site.resources.items():
+        if resource.present:
+            having |= {ref.host for offer in resource.provides() if offer.topic == GPUS}
+            asking += [ref for want in resource.consumes() if want.topic == GPUS]
+    for ref in asking:
+        one = found.get(ref.host)
+        if not having & {ref.host, *(_layers(one, found) if one else ())}:
+            said = f"{ref}: it gives graphics cards to containers, and nothing here or in a layer below can"
+            hint = "declare a `nvidia_container_toolkit`, or clone a layer that has one"
+            yield Problem(said, site.place(ref), hint, "V-07")
 
 
 def _engines(site: Site) -> dict[str, tuple[Ref, tuple[str, ...]]]:
@@ -57,6 +75,29 @@ def _users(site: Site) -> list[Ref]:
         for ref, resource in site.resources.items()
         if resource.present and any(want.topic == DOCKER for want in resource.consumes())
     ]
+
+
+def _external(site: Site) -> Iterator[Problem]:
+    """A volume or network that somebody else is to bring is brought by an app of the same host (V-43)."""
+    brought: dict[tuple[str, str], set[str]] = defaultdict(set)
+    asked: list[tuple[Ref, str, str, str]] = []
+    for ref, resource in site.resources.items():
+        for key in ("volumes", "networks"):
+            found = getattr(resource, f"declared_{key}", {}) if resource.present else {}
+            for name, one in found.items():
+                own = one if isinstance(one, Mapping) else {}
+                if own.get("external"):
+                    asked.append((ref, key, name, str(own.get("name", name))))
+                else:
+                    brought[ref.host, key].add(str(own.get("name", f"{ref.name}_{name}")))
+    for ref, key, name, wanted in asked:
+        if wanted not in brought[ref.host, key]:
+            said = f"{ref}: no app of `{ref.host}` brings `{wanted}`"
+            hint = (
+                did_you_mean(wanted, brought[ref.host, key])
+                or "leave out `external`: the app brings it itself"
+            )
+            yield Problem(said, site.place(ref, key, name), hint, "V-43")
 
 
 def _layers(one: Container, found: Mapping[str, Container]) -> Iterator[str]:

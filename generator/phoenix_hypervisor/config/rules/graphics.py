@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...errors import Problem
 from ...resource import Ref
 from ..graphics import CARD, VFIO
+from .view import Container, containers
 
 if TYPE_CHECKING:
     from ..model import Gpu
@@ -27,6 +28,26 @@ def check(site: Site) -> Iterator[Problem]:
         yield from _given_away(site, node)
         yield from _iommu(site, node)
     yield from _asked_for(site)
+    for one in containers(site).values():
+        yield from _idle_driver(site, one)
+
+
+def _idle_driver(site: Site, one: Container) -> Iterator[Problem]:
+    """Who has the driver's libraries, or a layer with them, has a card (V-37)."""
+    if one.is_layer or one.part("gpus"):
+        return
+    for host in (one.name, *site.made_from(one.name)):
+        ref = Ref(host, "nvidia_userland", host)
+        if ref in site.resources and site.resources[ref].present:
+            own = host == one.name
+            said = f"{one.ref}: `{host}` has NVIDIA's libraries, and `{one.name}` no card"
+            hint = (
+                "name a card in `gpus`, or leave them out"
+                if own
+                else "name a card in `gpus`, or clone a layer without"
+            )
+            yield Problem(said, site.place(one.ref, "clone"), hint, "V-37", warning=True)
+            return
 
 
 def _slot(address: str) -> str:

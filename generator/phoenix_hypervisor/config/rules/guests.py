@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 PROXMOX_OWN = frozenset({"local", "local-lvm", "local-zfs"})
 """Storages that Proxmox's installer makes: there without being declared."""
 APPARMOR = "/etc/apparmor.d"
+_PATH = re.compile(r"(?<![\w./-])/[\w./+-]*\w")
 
 
 def check(site: Site) -> Iterator[Problem]:
@@ -30,6 +32,7 @@ def check(site: Site) -> Iterator[Problem]:
     everyone = everybody(site)
     for one in everyone.values():
         yield from _waits(site, one, everyone)
+        yield from _ready(site, one)
     yield from _templates(site)
     yield from _targets(site, found)
     yield from _folders(site)
@@ -112,6 +115,31 @@ def _waits(site: Site, one: Container, found: Mapping[str, Container]) -> Iterat
             hint = f"`onboot: true` for `{name}` too"
             said = f"starts when the node boots, and `{name}`, which it waits for, does not"
             yield Problem(f"{one.ref}: {said}", place, hint, "V-16")
+
+
+def _ready(site: Site, one: Container) -> Iterator[Problem]:
+    """What says that a guest is ready is run in the guest: it names no file of the node's (V-45)."""
+    inside = {ref.name for host in (one.name, *site.made_from(one.name)) for ref in site.of_host(host)}
+    mounts = {target for target, _ in one.each("mounts")}
+    mounts |= {*_shared_with(site, one.name)}
+    of_node = {ref.name for ref in site.of_host(one.node) if ref.kind == "host_file"}
+    folders = [f"/{ref.name}/" for ref in site.of_host(one.node) if ref.kind == "zfs_dataset"]
+    for path in _PATH.findall(str(one.part("ready", "command") or "")):
+        known = path in inside or any(f"{path}/".startswith(f"{mount}/") for mount in mounts)
+        if not known and (path in of_node or any(path.startswith(folder) for folder in folders)):
+            yield Problem(
+                f"{one.ref}: `{path}` is the node's, and the command is run in `{one.name}`",
+                site.place(one.ref, "ready", "command"),
+                "a command that the guest has; a `host_file` of the guest's own brings one",
+                "V-45",
+            )
+
+
+def _shared_with(site: Site, guest: str) -> Iterator[str]:
+    """Yield where the node's shared folders are in a guest."""
+    for ref, resource in site.resources.items():
+        if ref.kind == "shared_volume" and resource.present and guest in getattr(resource, "guests", {}):
+            yield str(resource.guests[guest].path)  # type: ignore[attr-defined]  # a shared_volume has guests
 
 
 def _storages(site: Site, one: Container) -> Iterator[Problem]:

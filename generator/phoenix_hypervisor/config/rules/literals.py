@@ -1,11 +1,11 @@
-"""The rule that secrets are references (V-40)."""
+"""The rule that secrets are references (V-40), and what is allowed against it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...errors import Problem
+from ...errors import Problem, did_you_mean
 from ...secrets import Secret
 from ..literals import assigned, is_secret
 from ..tree import Tree, leaves
@@ -19,9 +19,20 @@ def check(site: Site) -> Iterator[Problem]:
     """Yield what this rule finds. No message repeats a value."""
     allowed = set(site.head.allow.literals)
     seen: set[int] = set()
+    yield from _for_nobody(site)
     for ref, tree in site.places.items():
         if not allowed & {str(ref), ref.full}:
             yield from _in(ref, tree, seen)
+
+
+def _for_nobody(site: Site) -> Iterator[Problem]:
+    """What is allowed in writing is allowed to somebody (V-39)."""
+    known = {name for ref in site.resources for name in (str(ref), ref.full)}
+    for number, name in enumerate(site.head.allow.literals):
+        if name not in known:
+            place = site.head_tree.place("allow", "literals", number)
+            hint = did_you_mean(name, known) or "take it out"
+            yield Problem(f"`allow.literals`: there is no `{name}`", place, hint, "V-39", warning=True)
 
 
 def _in(ref: Ref, tree: Tree, seen: set[int]) -> Iterator[Problem]:

@@ -50,11 +50,13 @@ def _storages(site: Site, one: Container) -> Iterator[Problem]:
 
 
 def _seen_into(site: Site, one: Container) -> Iterator[Problem]:
-    """What is declared inside is done through its agent."""
+    """What is declared inside is done through its agent, unless the inventory knows it."""
     inside = [ref for ref in site.resources if ref.host == one.name and site.resources[ref].present]
+    if one.name in site.inventory.hosts:
+        return  # by ssh
     if inside and not one.part("agent", "enabled"):
         said = f"{one.ref}: its agent is switched off, and {inside[0]} is to be inside"
-        hint = "`agent: {enabled: true}`: nobody gets into a machine without its agent"
+        hint = "`agent: {enabled: true}`, or say in inventory/hosts.yaml how it is reached by ssh"
         yield Problem(said, site.place(one.ref, "agent"), hint)
     if inside and one.part("image") and not one.part("cloud_init"):
         said = f"{one.ref}: nothing brings its guest agent, and {inside[0]} is to be inside"

@@ -19,6 +19,7 @@ def check(site: Site) -> Iterator[Problem]:
     found = list(everybody(site).values())
     yield from _hostnames(site, found)
     yield from _addresses(site, found)
+    yield from _taken_over(site, found)
     yield from _macs(site, found)
     yield from _gateways(site, found)
 
@@ -55,6 +56,22 @@ def _addresses(site: Site, found: list[Container]) -> Iterator[Problem]:
                 if other != mine:
                     place = site.place(one.ref, "net", interface, key)
                     yield Problem(f"{one.ref}: {address} belongs to {other}", place, rule="V-01")
+
+
+def _taken_over(site: Site, found: list[Container]) -> Iterator[Problem]:
+    """A clone does not start with its layer's address: it has an interface of its own there (V-01)."""
+    layers = {one.name: one for one in found if one.is_layer}
+    for one in found:
+        layer = layers.get(str(one.part("clone")))
+        if layer is None:
+            continue
+        for interface, net in layer.each("net"):
+            address = _address(str(net.get("ip") or "")) or _address(str(net.get("ip6") or ""))
+            mine = f"{interface} of {layer.ref}"
+            if address and not one.part("net", interface):
+                said = f"{one.ref}: it would start with {address}, which belongs to {mine}"
+                hint = f"declare a `net: {{{interface}: …}}` of its own, or leave the layer's address out"
+                yield Problem(said, site.place(one.ref, "clone"), hint, "V-01")
 
 
 def _address(text: str) -> str:

@@ -18,23 +18,49 @@ class Rule(NamedTuple):
 _ALL = (
     Rule(
         "V-01",
-        "an address that two guests have, a guest and a node, or two interfaces of a node",
+        "an address of two guests (or a clone and its layer), of guest and node, of two interfaces of a node",
         "whoever answers first gets the packets",
         "give each its own; the same address in another VLAN is another one",
     ),
     Rule(
         "V-02",
-        "a disk that two pools take; a PCI slot that two cards have; a VMID, a host name or a MAC "
-        "that two guests have",
+        "a disk that two pools take; a PCI slot that two cards have; a VMID, a name, a host name or a "
+        "MAC that two guests have",
         "the second pool would never be made; Proxmox has one list of numbers, the network one of "
         "names and addresses",
         "one each; leave `mac` out, and Proxmox draws one",
     ),
     Rule(
+        "V-03",
+        "a key that nobody knows",
+        "what was meant would be left undone, and nobody told",
+        "the hint names the nearest one",
+    ),
+    Rule(
+        "V-04",
+        "a known key in the wrong place: a section of guests in a node's file, `profiles` in a "
+        "profile, a setting beside its section",
+        "it would do nothing where it stands",
+        "the hint says where it belongs",
+    ),
+    Rule(
+        "V-05",
+        "a name, standing as a key, that is malformed; a key that is no plain word",
+        "what it names could not be made, or asked for",
+        "the message says how such names are spelled",
+    ),
+    Rule(
+        "V-06",
+        "a profile that there is not",
+        "what it was to bring would be missing",
+        "the hint names the nearest one",
+    ),
+    Rule(
         "V-07",
-        "what runs in Docker, where neither its guest nor a layer below has Docker",
+        "what runs in Docker, where neither its guest nor a layer below has Docker; with graphics cards, "
+        "where neither has NVIDIA's container toolkit",
         "it could not be started",
-        "declare a `docker_engine`, or clone a layer that has one",
+        "declare a `docker_engine` or a `nvidia_container_toolkit`, or clone a layer that has one",
     ),
     Rule(
         "V-08",
@@ -42,6 +68,12 @@ _ALL = (
         "it would be looked after twice, and the clone keeps its own version of what its layer has",
         "leave it out: a clone has what its layer has",
         warning=True,
+    ),
+    Rule(
+        "V-09",
+        "`!file` that names no text in `configs/files/`",
+        "a script, a unit or a key would be empty",
+        "the hint names the nearest one",
     ),
     Rule(
         "V-13",
@@ -80,6 +112,13 @@ _ALL = (
         "its `content`",
     ),
     Rule(
+        "V-18",
+        "a dataset with its pool in its own name, beside the one without: `tank/tank-iso` and `tank/iso`",
+        "it is there by mistake, and half of the files lie in the wrong one",
+        "keep one of them",
+        warning=True,
+    ),
+    Rule(
         "V-19",
         "quotas of a pool's datasets that exceed its usable size",
         "the last ones are promises nobody can keep: a full pool stops all guests on it",
@@ -92,10 +131,23 @@ _ALL = (
         "lower a `memory`; or allow it in writing, `allow: {memory_overcommit: 1.2}` in site.yaml",
     ),
     Rule(
+        "V-21",
+        "a raw `lxc.*` value that would be more than one line",
+        "a setting that is torn apart means something else",
+        "one value, one line: several of them in a list",
+    ),
+    Rule(
         "V-22",
-        "`lxc.cap.keep` together with `lxc.cap.drop`",
-        "LXC does not start such a container",
-        "say one of them",
+        "`lxc.cap.keep` together with `lxc.cap.drop`; a raw `lxc.*` setting that Proxmox does not keep",
+        "LXC does not start such a container; what is not kept does nothing",
+        "say one of them; the message says what is declared instead",
+    ),
+    Rule(
+        "V-23",
+        "an AppArmor profile said twice, in `apparmor` and in `raw`; raw settings of AppArmor for a "
+        "container that is unconfined",
+        "one would win, and nobody knows which; the others do nothing",
+        "say it once",
     ),
     Rule(
         "V-24",
@@ -186,11 +238,79 @@ _ALL = (
         "containers may share a card of the node's; [gpu.md](gpu.md)",
     ),
     Rule(
+        "V-37",
+        "NVIDIA's libraries in a container that has no card, by itself or from its layer",
+        "they are hundreds of megabytes, and follow each driver, for nothing",
+        "name a card in `gpus`, or clone a layer without",
+        warning=True,
+    ),
+    Rule(
+        "V-38",
+        "one thing said twice, and not alike: a line of /etc/hosts that gives a guest or node another"
+        " address than its own file; two lines for one name; an option of vLLM or Samba that has a field",
+        "which is true depends on who is asked",
+        "say it once: what can be derived is derived",
+    ),
+    Rule(
+        "V-39",
+        "a profile that nobody names; an allowance for what is not declared",
+        "it does nothing, and somebody relies on it",
+        "take it out, or mend the name",
+        warning=True,
+    ),
+    Rule(
         "V-40",
         "a password, token or key in plain text: in a setting with such a name, in a text that gives "
         "one its value, or as a private key, a hash or a token that looks like one",
         "files are read, copied and kept in a history for ever",
         "`!secret NAME`; change what stood there; `allow: {literals: [KIND:NAME]}` if it is none",
+    ),
+    Rule(
+        "V-41",
+        "an image without a digest",
+        "it is another one tomorrow, and no two hosts have the same",
+        "`name:tag@sha256:…`",
+    ),
+    Rule(
+        "V-42",
+        "a name server that is a guest or node of the site, where nothing answers for names",
+        "every name would take its time, and then fail",
+        "mend the address; `expose: {53/udp: …}` if something does answer there",
+    ),
+    Rule(
+        "V-43",
+        "an app in Docker with a variable that has no value, a volume or network that it does not "
+        "declare, or an `external` one that no app of the host brings",
+        "Compose would not start it, or start it with nothing in the place of the value",
+        "`env`, `volumes`, `networks`; leave out `external`",
+    ),
+    Rule(
+        "V-44",
+        "one thing from two sources: a key twice in a mapping, a file as .yaml and .json, a guest "
+        "that is container and virtual machine",
+        "one of them is not read, and nobody is told which",
+        "keep one",
+    ),
+    Rule(
+        "V-45",
+        "a guest's `ready` command that names a file of the node's",
+        "it is run in the guest, where that file is not: the guest would never be ready",
+        "a command that the guest has, or a `host_file` of its own",
+    ),
+    Rule(
+        "V-47",
+        "a name that is not valid where it is used: a guest's or a hostname that is none for DNS, two"
+        " shares that Samba does not tell apart",
+        "it would be refused there, or become another one",
+        "small letters, digits and `-`",
+    ),
+    Rule(
+        "V-48",
+        "a name that speaks of another model than is served: of another family or size, of chat where"
+        " there are embeddings",
+        "who asks for the one gets answers of the other",
+        "name it for what it does",
+        warning=True,
     ),
     Rule(
         "V-51",
@@ -218,6 +338,12 @@ _ALL = (
         "they are many gigabytes, the same in each guest, and would go with the guest",
         "mount a `shared_volume` of the node at that folder",
         warning=True,
+    ),
+    Rule(
+        "V-55",
+        "what somebody `uses` and nobody serves there: a role, a model's name, a dimension, a collection",
+        "it would start, and get errors for answers",
+        "mend the name, or the `uses`; the hint says what there is",
     ),
 )
 RULES = {rule.id: rule for rule in _ALL}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...dialects import sizes
 from ...errors import Problem
-from ...firewall.ports import PORT, REACHES, Port
+from ...firewall.ports import PORT, REACHES, Port, Reach
 from ...resource import EVERY, Offer, Ref
-from ...services import FETCHES_TO, ON_CARDS, SERVICE, OnCards, Service
+from ...services import FETCHES_TO, ON_CARDS, SERVICE, USES, OnCards, Service, Uses
 from ..budgets import Budget, budgets
 
 if TYPE_CHECKING:
@@ -45,11 +45,21 @@ def check(site: Site) -> Iterator[Problem]:
     yield from _ports(site, offers)
     yield from _names(site, offers)
     yield from _dimensions(site, offers)
+    yield from _used(site, offers)
     for budget in budgets(site) if offers[ON_CARDS] else ():
         if budget.name.startswith("gpu "):
             yield from _shared(site, budget)
     yield from _cards(site, offers)
     yield from _folders(site, offers)
+    yield from _unreached(site)
+
+
+def _unreached(site: Site) -> Iterator[Problem]:
+    """Who reads metrics reaches all that have some."""
+    for ref, resource in site.resources.items():
+        for host in getattr(resource, "unreached", ()) if resource.present else ():
+            said = f"{ref}: `{host}` has metrics, and no static address by which it could be asked"
+            yield Problem(said, site.place(ref), "it is left out: give it one in `net`", warning=True)
 
 
 def _folders(site: Site, offers: Mapping[str, list[Given]]) -> Iterator[Problem]:
@@ -91,7 +101,7 @@ def _numbers(written: str) -> Iterator[str]:
 
 def _names(site: Site, offers: Mapping[str, list[Given]]) -> Iterator[Problem]:
     """Behind a gateway a name is one model's (V-51)."""
-    if not any(given.offer.key == EVERY for given in offers[REACHES]):
+    if not any((given.offer.key, given.offer.value) == (EVERY, Reach(EVERY)) for given in offers[REACHES]):
         return
     taken: dict[tuple[str, str], Ref] = {}
     for given in offers[SERVICE]:
@@ -116,6 +126,39 @@ def _dimensions(site: Site, offers: Mapping[str, list[Given]]) -> Iterator[Probl
                 said = f"{given.ref}: `{collection}` takes vectors of {dimension}, and nobody makes such"
                 place = site.place(given.ref, "collections", collection)
                 yield Problem(said, place, f"the embeddings of the site have {there}", "V-52")
+
+
+def _used(site: Site, offers: Mapping[str, list[Given]]) -> Iterator[Problem]:
+    """What somebody counts on is served: by the named guest, or by any, where that is a gateway (V-55)."""
+    whole = (EVERY, Reach(EVERY))
+    gateways = {given.ref.host for given in offers[REACHES] if (given.offer.key, given.offer.value) == whole}
+    for given in offers[USES]:
+        use: Uses = given.offer.value
+        there = [
+            one
+            for one in offers[SERVICE]
+            if (one.ref.host, one.service.port) == (use.guest, use.port)
+            or (use.guest in gateways and not _is_layer(site, one.ref.host))
+        ]
+        if any(use.is_met_by(one.service) for one in there):
+            continue
+        said = f"{given.ref}: it counts on {use.words} at `{use.guest}`, port {use.port}: nobody serves that"
+        found = ", ".join(f"{one.ref.full}: {_shown(one.service)}" for one in there) or "nothing"
+        place = site.place(given.ref, *given.offer.key.split("."))
+        yield Problem(said, place, f"there is {found}", "V-55")
+
+
+def _is_layer(site: Site, host: str) -> bool:
+    facts = site.facts.get(host)
+    return facts is not None and facts.layer is not None
+
+
+def _shown(service: Service) -> str:
+    """Return what is served, in words."""
+    collections = [f"`{name}` of {size}" for name, size in service.collections.items()]
+    told = [f"`{service.model}`"] if service.model else []
+    told += [f"of {service.dimension}"] if service.dimension else []
+    return " ".join([service.role, *told, ", ".join(collections)]).strip()
 
 
 def _shared(site: Site, budget: Budget) -> Iterator[Problem]:

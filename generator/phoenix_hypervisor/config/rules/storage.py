@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...errors import Problem
+from ...resource import Ref
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -17,16 +18,28 @@ def check(site: Site) -> Iterator[Problem]:
     yield from _disks(site)
     yield from _owners(site)
     yield from _shares(site)
+    yield from _doubles(site)
+
+
+def _doubles(site: Site) -> Iterator[Problem]:
+    """A dataset that has its pool in its own name is another one's double (V-18)."""
+    for ref in site.resources:
+        pool, _, rest = ref.name.partition("/")
+        twin = Ref(ref.host, ref.kind, f"{pool}/{rest.removeprefix(f'{pool}-')}")
+        if ref.kind == "zfs_dataset" and twin != ref and twin in site.resources:
+            hint = "two storages of one purpose: keep one of them"
+            yield Problem(f"{ref}: it is {twin} once more", site.place(ref), hint, "V-18", warning=True)
 
 
 def _shares(site: Site) -> Iterator[Problem]:
-    """Samba does not tell `Media` from `media`."""
+    """Samba does not tell `Media` from `media` (V-47)."""
     seen: dict[tuple[str, str], str] = {}
     for ref in site.resources:
         if ref.kind == "samba_share":
             other = seen.setdefault((ref.host, ref.name.lower()), str(ref))
             if other != str(ref):
-                yield Problem(f"{ref}: for Samba this is the same name as {other}", site.place(ref))
+                said = f"{ref}: for Samba this is the same name as {other}"
+                yield Problem(said, site.place(ref), "give one of them another name", "V-47")
 
 
 def _absent_allowed(site: Site) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ import apt_offers
 import apt_sources
 import dpkg_status
 import model
+import runtime
 
 LOCK = "/var/lib/dpkg/lock-frontend"
 
@@ -66,10 +67,24 @@ def _run(verb: str, names: list[str], flags: set[str], simulated: bool) -> int:
         f"{len(_other(change, there))} upgraded, {len(_new(change, there))} newly installed, "
         f"{len(change.go)} to remove and {len(change.kept)} not upgraded."
     )
+    if change.come and not simulated and runtime.offline():
+        return _cannot_fetch(change)
     _shown(change, there, simulated)
     if not simulated:
         _carry_out(change, there)
     return 0
+
+
+def _cannot_fetch(change: Change) -> int:
+    """Say what APT says without a network: of each archive, and in the end; nothing was changed."""
+    source = apt_sources.enabled()[0]
+    for name, version in change.come.items():
+        folder = name[:4] if name.startswith("lib") else name[:1]
+        file = f"{name}_{version.partition(':')[2] or version}_amd64.deb"
+        place = f"{source.uri}pool/main/{folder}/{name}/{file}"
+        say(f"E: Failed to fetch {place}  Temporary failure resolving '{source.host}'")
+    say("E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?")
+    return 100
 
 
 def _install(
@@ -207,6 +222,18 @@ def _carry_out(change: Change, there: dict[str, dpkg_status.Stanza]) -> None:
         import apt_nginx
 
         apt_nginx.installed(first=not known_nginx)
+    if "xrdp" in change.come:
+        import apt_xrdp
+
+        apt_xrdp.installed()
+    if any(name.startswith("prometheus") for name in change.come):
+        import apt_prometheus
+
+        apt_prometheus.installed([name for name in change.come if name in apt_prometheus.PACKAGES])
+    if "nvidia-container-toolkit-base" in change.come:
+        import apt_toolkit
+
+        apt_toolkit.installed()
     if any("-kernel-" in name for name in change.come):
         import apt_kernels
 

@@ -19,7 +19,8 @@ bzip2 1.0.8-6; ca-certificates 20250419; chrony 4.6.1-3; curl 8.14.1-2; dkms 3.2
 1:6.14.2-1; gcc 4:14.2.0-1; git 1:2.47.3-0+deb13u1; gnupg 2.4.7-21; htop 3.4.1-5; iperf3 3.18-2; kmod
 34.2-2; iotop 0.6-42-ga14256a-0.2; libc6 2.41-12; libc6-dev 2.41-12; libfdt1 1.7.2-2; lm-sensors 1:3.6.2-2;
 locales 2.41-12; logrotate 3.22.0-1; lsof 4.99.4+dfsg-2; make 4.4.1-2; nfs-common 1:2.8.3-1;
-nfs-kernel-server 1:2.8.3-1; nvme-cli 2.13-2; nginx 1.26.3-3+deb13u1; openssl 3.5.1-1+deb13u1; pciutils
+nfs-kernel-server 1:2.8.3-1; nvme-cli 2.13-2; nginx 1.26.3-3+deb13u1; prometheus 2.53.3+ds1-2;
+prometheus-node-exporter 1.9.1-1; prometheus-nginx-exporter 1.1.0-1; openssl 3.5.1-1+deb13u1; pciutils
 1:3.13.0-2; python3-pip 25.1.1+dfsg-1; python3-venv 3.13.5-1; qemu-guest-agent 1:10.0.3+ds-0+deb13u1; rsync
 3.4.1+ds1-5; s-tui 1.1.6-1; samba 2:4.22.6+dfsg-0+deb13u1; samba-common-bin 2:4.22.6+dfsg-0+deb13u1;
 smartmontools 7.4-3; smbclient 2:4.22.6+dfsg-0+deb13u1; systemd-timesyncd 257.8-1~deb13u2; tcpdump 4.99.5-2;
@@ -50,13 +51,25 @@ _DOCKER = (
 )
 """Docker's own packages, the newest last; each is there for every release, and says for which."""
 _RELEASES = {"trixie": "debian.13", "bookworm": "debian.12", "noble": "ubuntu.24.04", "jammy": "ubuntu.22.04"}
-_NVIDIA = "nvidia-container-toolkit 1.17.6-1"
+_TOOLKIT = tuple(
+    row
+    for version in ("1.17.8-1", "1.18.0-1")
+    for row in (
+        Row("libnvidia-container1", version),
+        Row("libnvidia-container-tools", version, f"libnvidia-container1 (= {version})"),
+        Row("nvidia-container-toolkit-base", version),
+        Row(
+            "nvidia-container-toolkit",
+            version,
+            f"libnvidia-container-tools (= {version}), nvidia-container-toolkit-base (= {version})",
+        ),
+    )
+)
 _DRIVER = ("nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-modprobe", "nvidia-persistenced")
 _CUDA = "; ".join(f"{name} {version}" for version in ("575.57.08-1", "580.65.06-1") for name in _DRIVER)
 
 _OF_HOSTS = {
     "download.proxmox.com": _PROXMOX,
-    "nvidia.github.io": _NVIDIA,
     "developer.download.nvidia.com": _CUDA,
 }
 _SEVERAL = (
@@ -69,6 +82,8 @@ _SEVERAL = (
 UNITS = {
     "chrony": "chrony", "nfs-kernel-server": "nfs-server", "samba": "smbd", "docker-ce": "docker",
     "containerd.io": "containerd",
+    "prometheus": "prometheus", "prometheus-node-exporter": "prometheus-node-exporter",
+    "prometheus-nginx-exporter": "prometheus-nginx-exporter",
     "systemd-timesyncd": "systemd-timesyncd", "smartmontools": "smartmontools", "nginx": "nginx",
     "qemu-guest-agent": "qemu-guest-agent", "xrdp": "xrdp", "lightdm": "lightdm",
 }  # fmt: skip
@@ -106,6 +121,8 @@ def offers(uri: str, suite: str, component: str) -> list[Row]:
     if host == "download.docker.com":
         release = f"{_RELEASES.get(suite, suite)}~{suite}"
         return [Row(name, version + release) for name, *versions in _DOCKER for version in versions]
+    if host == "nvidia.github.io":
+        return [*_TOOLKIT]
     kernels = _KERNELS if component.startswith("pve-") else ()
     return [*_rows(_OF_HOSTS.get(host, "")), *kernels]
 

@@ -6,6 +6,7 @@ import re
 import apt_offers
 import dpkg_status
 import model
+import runtime
 
 LISTS = "/var/lib/apt/lists"
 FOLDER = "/etc/apt/sources.list.d"
@@ -24,9 +25,16 @@ class Source:
         self.uri, self.suite = uri.rstrip("/") + "/", suite
         self.components, self.signed_by = components, signed_by
 
+    @property
+    def host(self) -> str:
+        """The server's name; empty for a folder."""
+        return self.uri.split("/")[2] if "://" in self.uri else ""
+
     def trouble(self) -> tuple[str, bool] | None:
         """Why it cannot be read, if so, and whether that is for good (a signature) or may pass."""
-        host = self.uri.split("/")[2] if "://" in self.uri else ""
+        host = self.host
+        if runtime.offline():
+            return f"Temporary failure resolving '{host}'", False
         if host.endswith(".invalid"):
             return f"Could not resolve '{host}'", False
         if host in apt_offers.SUBSCRIPTION:

@@ -14,7 +14,7 @@ import guest_volumes
 import model
 from guest_conf import Conf
 from guest_mounts import Mount
-from hints import IO, Iterator
+from hints import IO, Callable, Iterator
 
 CONF, RULES = "etc/vzdump/pct.conf", "etc/vzdump/pct.fw"
 EMPTIED = ("./tmp", "./var/tmp")
@@ -29,14 +29,22 @@ class FailedError(Exception):
 def write(path: str, conf: Conf, included: dict[str, Mount], compress: str) -> int:
     """Write an archive; return how many bytes were packed. What was begun goes when it fails."""
     try:
+        return packed(path, compress, lambda archive: _pack(archive, conf, included))
+    except OSError as error:
+        raise FailedError(f"command 'tar cpf - …' failed: {error.strerror or error}") from None
+
+
+def packed(path: str, compress: str, pack: Callable[[tarfile.TarFile], None]) -> int:
+    """Let an archive be filled; return how many bytes that were. Raises OSError; nothing is left then."""
+    try:
         with _opened(path + ".dat", compress) as raw:
             with tarfile.open(fileobj=raw, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-                _pack(archive, conf, included)
+                pack(archive)
             size = archive.offset
-    except OSError as error:
+    except OSError:
         if os.path.exists(path + ".dat"):
             os.unlink(path + ".dat")
-        raise FailedError(f"command 'tar cpf - …' failed: {error.strerror or error}") from None
+        raise
     os.replace(path + ".dat", path)
     return size
 
@@ -69,11 +77,11 @@ def _pack(archive: tarfile.TarFile, conf: Conf, included: dict[str, Mount]) -> N
     settings.copy_from(conf)
     for key in NOT_SAVED:
         settings.values.pop(key, None)
-    _add_text(archive, CONF, guest_conf.spell(settings))
+    add_text(archive, CONF, guest_conf.spell(settings))
     rules = model.path(f"/etc/pve/firewall/{conf.vmid}.fw")
     if os.path.exists(rules):
         with open(rules, encoding="utf-8") as file:
-            _add_text(archive, RULES, file.read())
+            add_text(archive, RULES, file.read())
     for key, mount in included.items():
         where = "." if key == "rootfs" else f"./{mount['mp'].strip('/')}"
         archive.add(model.path(guest_volumes.place(mount["volume"])), where, filter=owned)
@@ -84,7 +92,7 @@ def _is_left_out(name: str) -> bool:
     return name.startswith(("./etc/vzdump/", "./dev/")) or any(name.startswith(f"{one}/") for one in EMPTIED)
 
 
-def _add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
+def add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
     content = text.encode("utf-8", "surrogateescape")
     info = tarfile.TarInfo(f"./{name}")
     info.size = len(content)

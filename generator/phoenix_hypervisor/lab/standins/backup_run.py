@@ -1,4 +1,4 @@
-"""The backup of one container: archive, notes and log on a storage, and what is pruned afterwards."""
+"""The backup of one guest, here a container: archive, notes and log on a storage, and what is pruned then."""
 
 import os
 import sys
@@ -33,28 +33,39 @@ class Place(NamedTuple):
         return subfolder(self.storage, "backup")
 
 
+def of(task: Task, vmid: str, values: dict[str, str], place: Place) -> "Backup":
+    """Return the backup of a guest, whatever it is; of one that is not there, too: that says so."""
+    if (guest_conf.owner(vmid) or ("",))[0] == "VM":
+        import backup_machine
+
+        return backup_machine.MachineBackup(task, vmid, values, place)
+    return Backup(task, vmid, values, place)
+
+
 class Backup:
     """One container to be saved."""
+
+    sort, called = "lxc", "CT"
 
     def __init__(self, task: Task, vmid: str, values: dict[str, str], place: Place) -> None:
         self._task, self._vmid, self._values, self._place = task, vmid, values, place
         self._began = time.time()
         moment = time.strftime("%Y_%m_%d-%H_%M_%S", time.localtime(self._began))
-        self._stem = f"{place.folder}/vzdump-lxc-{vmid}-{moment}"
+        self._stem = f"{place.folder}/vzdump-{self.sort}-{vmid}-{moment}"
         self._lines: list[str] = []
         self._snapshots: list[str] = []
 
     def made(self) -> bool:
         """Make it; return whether that went well. What happens is said, and kept beside the archive."""
         found = guest_conf.owner(self._vmid)
-        if found != ("CT", guest_conf.node_name()):
+        if found != (self.called, guest_conf.node_name()):
             self._task.say(f"ERROR: Backup of VM {self._vmid} failed - unable to find VM '{self._vmid}'")
             self._task.say(f"INFO: Failed at {_clock()}")
             return False
-        self._say(f"INFO: Starting Backup of VM {self._vmid} (lxc)")
+        self._say(f"INFO: Starting Backup of VM {self._vmid} ({self.sort})")
         self._say(f"INFO: Backup started at {_clock()}")
         try:
-            self._make(guest_conf.load(self._vmid))
+            self._make()
         except (Refused, backup_archive.FailedError) as error:
             self._say(f"ERROR: Backup of VM {self._vmid} failed - {error}")
             self._say(f"INFO: Failed at {_clock()}")
@@ -76,7 +87,8 @@ class Backup:
         with open(model.path(self._stem + ".log"), "w", encoding="utf-8") as file:
             file.write("".join(self._lines))
 
-    def _make(self, conf: Conf) -> None:
+    def _make(self) -> None:
+        conf = guest_conf.load(self._vmid)
         runs = self._vmid in guest_runtime.running()
         mode = self._values.get("mode", "snapshot") if runs else "stop"
         self._say(f"INFO: status = {'running' if runs else 'stopped'}")
@@ -143,11 +155,15 @@ class Backup:
         self._say(f"INFO: creating vzdump archive '{archive}'")
         size = backup_archive.write(model.path(archive), conf, included, compress)
         self._say(f"INFO: Total bytes written: {size} ({size / 2**20:.1f}MiB, {size / 2**20:.0f}MiB/s)")
+        self._afterwards(archive, conf.values.get("hostname", ""))
+
+    def _afterwards(self, archive: str, name: str) -> None:
+        """Say how large it is, add notes, and remove older ones."""
         self._say(f"INFO: archive file size: {max(os.stat(model.path(archive)).st_size >> 20, 1)}MB")
         if "notes-template" in self._values:
             self._say("INFO: adding notes to backup")
             with open(model.path(f"{archive}.notes"), "w", encoding="utf-8") as file:
-                file.write(_notes(self._values["notes-template"], conf))
+                file.write(_notes(self._values["notes-template"], self._vmid, name))
         keep = self._values.get("prune-backups", self._place.storage.get("prune-backups", "keep-all=1"))
         if self._values.get("remove", "1") == "1" and "keep-all=1" not in keep:
             self._prune(keep)
@@ -168,13 +184,8 @@ class Backup:
         _lock(self._vmid, "")
 
 
-def _notes(template: str, conf: Conf) -> str:
-    known = {
-        "cluster": "",
-        "guestname": conf.values.get("hostname", ""),
-        "node": guest_conf.node_name(),
-        "vmid": conf.vmid,
-    }
+def _notes(template: str, vmid: str, name: str) -> str:
+    known = {"cluster": "", "guestname": name, "node": guest_conf.node_name(), "vmid": vmid}
     for name, value in known.items():
         template = template.replace("{{" + name + "}}", value)
     return template.replace("\\n", "\n").replace("\\\\", "\\")

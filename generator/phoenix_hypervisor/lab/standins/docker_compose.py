@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import docker_daemon
+import docker_gpus
 import docker_images
 import docker_project
 import docker_pulling
@@ -151,6 +152,9 @@ def _bring_up(state: docker_state.State, project: Project, name: str, service: d
         state["containers"].append(row)
         _say("Container", row["name"], "Created")
     if row["state"] != "running":
+        said = docker_gpus.trouble() if service["rest"].get("gpus") else ""
+        if said:
+            raise DaemonError(said)
         docker_state.start(state, row)
         _say("Container", row["name"], "Started")
     else:

@@ -24,7 +24,7 @@ SOCKET = "\0docker"
 """Abstract: of the host's own network, and no file that a snapshot would find."""
 CONFIG = "/etc/docker/daemon.json"
 PROGRAM = "/usr/local/sbin/lab-program"
-LONGEST = 20.0
+LONGEST = 120.0
 """Seconds within which a program must listen."""
 TRIES = 3
 """How often a program that ends is started again before that takes longer than anybody waits here."""

@@ -94,6 +94,13 @@ def _open_webui(row: Row) -> dict[str, str]:
     return {**row["env"], "PORT": str(published(row, port)), "DATA_DIR": outside(row, "/app/backend/data")}
 
 
+def _invokeai(row: Row) -> dict[str, str]:
+    port = int(row["env"].get("INVOKEAI_PORT", "9090"))
+    root = outside(row, row["env"].get("INVOKEAI_ROOT", "/invokeai"))
+    own = {"INVOKEAI_HOST": "0.0.0.0", **row["env"]}  # noqa: S104  (the image's own)
+    return {**own, "INVOKEAI_PORT": str(published(row, port)), "INVOKEAI_ROOT": root}
+
+
 def _whoami(row: Row) -> dict[str, str]:
     return {
         **row["env"],
@@ -106,6 +113,7 @@ SOFTWARE = {
     "docker.io/library/hello-world": Software("", _HELLO, (), lambda _: {}),
     "docker.io/qdrant/qdrant": Software("qdrant", "", (6333, 6334), _qdrant),
     "docker.io/traefik/whoami": Software("whoami", "", (80,), _whoami),
+    "ghcr.io/invoke-ai/invokeai": Software("invokeai", "", (9090,), _invokeai),
     "ghcr.io/open-webui/open-webui": Software("open_webui", "", (8080,), _open_webui),
 }
 DIGESTS = {
@@ -119,6 +127,9 @@ DIGESTS = {
     "docker.io/traefik/whoami": {
         "sha256:02d8fe035f170f91cbb5e458a57f4cefab747436f8244a0eb2d66785fe5e565f": "v1.10.4",
         "sha256:200689790a0a0ea48ca45992e0450bc26ccab5307375b41c84dfc4f2475937ab": "v1.11.0",
+    },
+    "ghcr.io/invoke-ai/invokeai": {
+        "sha256:39a7e3b182c4646634d62cf3ebdefd2082573ae20cdba773f9703fee29e600dd": "v6.14.1-cuda",
     },
     "ghcr.io/open-webui/open-webui": {
         "sha256:dfe43b30a5474164b1a81e1cce298a6769bb22144f74df556beefee4ccca5394": "v0.6.36",

@@ -15,7 +15,7 @@ SERVICE = frozenset((
     "image", "container_name", "restart", "ports", "volumes", "environment", "labels", "command",
     "depends_on", "networks", "extra_hosts", "healthcheck", "user", "read_only", "tmpfs", "cap_drop",
     "cap_add", "security_opt", "shm_size", "mem_limit", "stop_grace_period", "ulimits", "dns", "hostname",
-    "init", "logging", "expose",
+    "init", "logging", "expose", "gpus",
 ))  # fmt: skip
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<braced>\w+)\}|(?P<plain>[A-Za-z_]\w*)|(?P<else>\{))")
 _LINE = re.compile(r"(\w+)='([^']*)'")

@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 import docker_daemon
+import docker_gpus
 import docker_images
 import docker_state
 import model
 
 _FIELD = re.compile(
-    r"\{\{\s*(?:\.(?P<name>\w+(?:\.\w+)*)|\.Label \"(?P<label>[^\"]+)\"|json (?P<json>\.))\s*\}\}"
+    r"\{\{\s*(?:\.(?P<name>\w+(?:\.\w+)*)|\.Label \"(?P<label>[^\"]+)\"|json \.(?P<json>\w*))\s*\}\}"
 )
 HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
 
@@ -22,8 +23,10 @@ def filled(template: str, fields: dict[str, Any], labels: dict[str, str], argv: 
     def value(found: re.Match[str]) -> str:
         if found["label"]:
             return labels.get(found["label"], "")
-        if found["json"]:
-            return json.dumps(fields)
+        if found["json"] is not None:
+            if found["json"] and found["json"] not in fields:
+                model.not_simulated("docker", argv)
+            return json.dumps(fields[found["json"]] if found["json"] else fields)
         here: Any = fields
         for key in found["name"].split("."):
             if not isinstance(here, dict) or key not in here:
@@ -133,6 +136,7 @@ def info(state: docker_state.State) -> dict[str, Any]:
         "CgroupVersion": "2",
         "CgroupDriver": "systemd",
         "DockerRootDir": docker_state.FOLDER,
+        "Runtimes": docker_gpus.runtimes(),
         "Name": model.read().get("hostname", "localhost"),
     }
 

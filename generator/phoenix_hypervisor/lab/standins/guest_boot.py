@@ -17,6 +17,8 @@ UNITS = (
     "console-getty", "cron", "dbus", "rsyslog", "ssh", "systemd-journald", "systemd-logind",
     "systemd-networkd", "systemd-resolved",
 )  # fmt: skip
+TARGETS = ("multi-user.target", "graphical.target")
+"""What a fresh system starts up to: it wants to be a desktop unless somebody says otherwise."""
 
 
 def boot(hostname: str, kernel: dict[str, str]) -> None:
@@ -31,6 +33,7 @@ def boot(hostname: str, kernel: dict[str, str]) -> None:
         rows = model.section(state, "units")
         if not rows:
             rows.update({f"{name}.service": {"load": "loaded", "enabled": "enabled"} for name in UNITS})
+            rows.update({name: {"load": "loaded", "enabled": "static"} for name in TARGETS})
         for name in {*map(units.full_name, rows), *_wanted()}:
             unit = units.known(state, name)
             if unit is not None:
@@ -48,7 +51,7 @@ def _give_identity() -> None:
 
 def _up(name: str, unit: units.Unit) -> None:
     active, sub = "inactive", "dead"
-    if units.enabled(name, unit) == "enabled":
+    if units.enabled(name, unit) == "enabled" or name in TARGETS:
         active, sub = "active", "running" if name.endswith(".service") else "active"
         if units.setting(unit, "Service", "Type") == "oneshot":
             stays = units.setting(unit, "Service", "RemainAfterExit").lower() in ("yes", "true", "1", "on")

@@ -165,9 +165,14 @@ def parse(argv: list[str], tool: Tool = PCT) -> Call:
     if verb == "help":
         call.extra = rest
         return call
-    _take(call, _split(call, rest, tool), tool)
-    _check(call, tool)
+    take(call, rest, tool)
     return call
+
+
+def take(call: Call, words: list[str], tool: Tool) -> None:
+    """Read what follows the verb into the call, or refuse it."""
+    _take(call, _split(call, words, tool), tool)
+    _check(call, tool)
 
 
 OTHER_NAMES = {

@@ -39,7 +39,7 @@ def start(vmid: str, plan: Plan) -> None:
     with inside(root):
         import guest_boot
 
-        guest_boot.boot(plan["hostname"], kernel)
+        guest_boot.boot(plan["hostname"], {**kernel, "mapped": "yes" if plan["idmap"] else ""})
     with model.change() as state:
         row = model.section(state, "guests").setdefault(vmid, {})
         plan = plan | {"inode": os.stat(root).st_ino}

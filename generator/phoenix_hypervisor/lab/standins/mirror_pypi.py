@@ -11,7 +11,10 @@ import stamps
 
 HOSTS = ("files.pythonhosted.org",)
 PLACE = re.compile(r"https?://[a-z.]+/packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/(?P<file>[^/#?]+\.whl)")
-COMMANDS = {"vllm": "vllm = vllm.entrypoints.cli.main:main"}
+COMMANDS = {
+    "vllm": "vllm = vllm.entrypoints.cli.main:main",
+    "jupyterlab": "jupyter-lab = jupyterlab.labapp:main",
+}
 """Package → what it has to be called by."""
 
 

@@ -85,6 +85,8 @@ def start(vmid: str, skiplock: bool = False) -> None:
             qm_cloudinit.generate(conf)
             qm_conf.save(conf)
         root = boot_root(conf)
+        if root:
+            _plug_in(conf, root)
         qm_run.start(vmid, root, conf.values.get("name", f"VM{vmid}"), addresses(conf))
     if root and cloud:
         qm_firstboot.run(vmid, cloud)
@@ -132,6 +134,29 @@ def _refuse_missing(conf: MachineConf) -> None:
         host = qm_formats.parse(key, conf.values[key]).get("host", "")
         for one in host.split(";") if host else []:
             refuse_busy(conf.vmid, one if one.count(":") == 2 else f"0000:{one}")
+
+
+def _plug_in(conf: MachineConf, root: str) -> None:
+    """Let a machine's kernel see what was given to it of the node's PCI devices, and no other."""
+    import os
+    import shutil
+
+    from guest_paths import inner
+
+    top = inner(model.path(root), f"{pci_devices.TOP}/devices")
+    shutil.rmtree(top, ignore_errors=True)
+    rows = pci_devices.settled()
+    for number, key in enumerate(sorted(key for key in conf.values if key.startswith("hostpci")), 1):
+        host = qm_formats.parse(key, conf.values[key]).get("host", "")
+        address = host if host.count(":") == 2 else f"0000:{host}"
+        for row in rows if host else []:
+            slot, _, function = str(row["slot"]).rpartition(".")
+            if address in (slot, row["slot"]):
+                folder = f"{top}/0000:{number:02x}:00.{function if address == slot else 0}"
+                os.makedirs(folder)
+                for name in ("vendor", "device"):
+                    with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+                        file.write(f"0x{row[name]}\n")
 
 
 def refuse_busy(vmid: str, address: str) -> None:

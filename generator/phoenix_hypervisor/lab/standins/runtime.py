@@ -10,7 +10,7 @@ from typing import Any
 
 import guest_spaces
 
-LONGEST = 60.0
+LONGEST = 300.0
 """Seconds after which a keeper that does not answer is given up on."""
 
 KEEPER: list[bool] = []
@@ -36,7 +36,10 @@ def look() -> Answer:
         import model
 
         if not any(row.get("running") for row in model.read().get("guests", {}).values()):
-            return {}
+            import runtime_node
+
+            if not runtime_node.wanted():
+                return {}
         guest_spaces.wake_keeper()
     return ask("look") if os.path.exists(guest_spaces.SOCKET) else {}
 

@@ -19,9 +19,11 @@ import guest_run_simulated
 import guest_spaces
 import model
 import runtime
+import runtime_docker
 import runtime_faults
 import runtime_memory
 import runtime_network
+import runtime_node
 import runtime_units
 import unit_words
 from runtime_ends import Ends
@@ -40,6 +42,8 @@ class Asked:
         self.told: dict[str, Any] = {}
         self.waits: list[Key] = []
         """What must have come to an end of starting or stopping before it is answered."""
+        self.daemons: set[int] = set()
+        """Who must have told a daemon before that."""
 
 
 class Keeper(Ends):
@@ -55,6 +59,8 @@ class Keeper(Ends):
         self._poll = select.poll()
         self._hear_of(listening, self)
         self._memory = runtime_memory.Memory()
+        self._own = runtime_node.Own()
+        self._daemons = runtime_docker.Daemons()
 
     def run(self) -> NoReturn:
         """Answer for ever."""
@@ -87,6 +93,9 @@ class Keeper(Ends):
             self._hear_of(descriptor, connection)
         elif file in self._asked:
             self._read(self._asked[file])
+        elif file in self._daemons.told:
+            self._hear_no_more_of(file)
+            self._daemons.done(file)
         else:
             self._of_a_program(file)
 
@@ -129,6 +138,11 @@ class Keeper(Ends):
             self._reply(asked, {"cards": self._memory.cards()})
         elif verb in ("look", "changed"):
             self._agree(guests, begin=verb == "look")
+            if verb == "look":
+                self._own.agree()
+                for file in self._daemons.tell(self.programs.values()):
+                    self._hear_of(file, self._daemons)
+                asked.daemons = set(self._daemons.told)
             asked.waits = list(self.programs) or [("", "")]
         elif verb in ("start", "stop", "signal"):
             self._network.connect(guests)
@@ -310,7 +324,7 @@ class Keeper(Ends):
     def _answer_those_who_waited(self) -> None:
         for asked in list(self._asked.values()):
             phases = {self.programs[key].phase for key in asked.waits if key in self.programs}
-            if asked.waits and not phases & {STARTING, STOPPING}:
+            if asked.waits and not (phases & {STARTING, STOPPING} or asked.daemons & {*self._daemons.told}):
                 self._reply(asked, self._outcome(asked))
 
     def _outcome(self, asked: Asked) -> dict[str, Any]:

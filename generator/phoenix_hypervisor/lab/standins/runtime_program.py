@@ -23,7 +23,7 @@ FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signa
 STARTING, UP, WAITING, STOPPING, ENDED = "starting", "up", "waiting", "stopping", "ended"
 MOMENT = 0.12
 """Seconds after which a program that is not the lab's is taken to run."""
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds within which a program of the lab's must say that it runs."""
 SIGN = b"\x1f"
 """Begins a line that systemd says, not the program."""

@@ -14,10 +14,17 @@ from guest_paths import inner
 
 BUILT_IN = {
     "nginx.service": ("/usr/sbin/nginx", "-g", "daemon off;"),
+    "xrdp.service": ("/usr/sbin/xrdp", "--nodaemon"),
     "docker.service": ("/usr/bin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock"),
+    "prometheus.service": ("/usr/bin/prometheus", "$ARGS"),
+    "prometheus-node-exporter.service": ("/usr/bin/prometheus-node-exporter", "$ARGS"),
+    "prometheus-nginx-exporter.service": ("/usr/bin/prometheus-nginx-exporter", "$ARGS"),
 }
 """Units that packages bring, with what they run: started where the package brought a stand-in for it."""
-RELOADED = {"nginx.service": ("/usr/local/sbin/nginx", "-t", "-q")}
+RELOADED = {
+    "nginx.service": ("/usr/local/sbin/nginx", "-t", "-q"),
+    "prometheus.service": ("/usr/bin/true",),  # it finds out itself, and goes on with what it has
+}
 """Those that take a new configuration while they run, with what finds out before whether it is one."""
 WAITING = "auto-restart"
 YES = ("yes", "true", "1", "on")
@@ -56,6 +63,10 @@ def service_of(name: str, unit: units.Unit) -> Service:
         return found
     line = " ".join(f'"{word}"' for word in (_stand_in(name), *BUILT_IN[name][1:]))
     more: Service = unit.get("definition", {}).get("Service", {})  # of drop-ins
+    program, _, rest = next(iter(more.get("ExecStart", ())), "").partition(" ")
+    line = f"{_stand_in(name)} {rest}" if program == BUILT_IN[name][0] else line
+    if name.startswith("prometheus"):
+        more = {**more, "EnvironmentFile": [f"-/etc/default/{name.removesuffix('.service')}"]}
     restart = "always" if name == "docker.service" else "no"
     return {"Restart": [restart], **more, "ExecStart": [line], "Type": ["notify"]}
 

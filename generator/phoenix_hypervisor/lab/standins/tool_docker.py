@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 import docker_daemon
+import docker_gpus
 import docker_images
 import docker_pulling
 import docker_shown
@@ -201,13 +202,15 @@ def _image_rm(words: list[str], argv: list[str]) -> int:
 
 
 def _run(words: list[str], argv: list[str]) -> int:
-    given, rest = options(words, ("--pull", "--name"), ("--rm", "-d", "--detach"), argv)
-    if not rest or {"-d", "--detach"} & given.keys():
+    given, rest = options(words, ("--pull", "--name", "--gpus"), ("--rm", "-d", "--detach"), argv)
+    if not rest or {"-d", "--detach"} & given.keys() or given.get("--gpus", ["all"]) != ["all"]:
         model.not_simulated("docker", argv)
     try:
         if not docker_state.has_image(docker_state.read(), rest[0]):
             print(f"Unable to find image '{rest[0]}' locally", file=sys.stderr)
             docker_pulling.pull(rest[0], onto_stderr=True)
+        if "--gpus" in given and (said := docker_gpus.trouble()):
+            raise DaemonError(said)
     except DaemonError as refused:
         said = str(refused) if str(refused).startswith("Cannot") else f"Error response from daemon: {refused}"
         print(f"docker: {said}\n\nRun 'docker run --help' for more information", file=sys.stderr)

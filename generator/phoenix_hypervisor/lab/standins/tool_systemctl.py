@@ -97,11 +97,11 @@ def _overview(verb: str, names: list[str], options: dict[str, list[str]], argv: 
     if verb == "daemon-reload":
         with model.change() as state:
             for name, unit in model.section(state, "units").items():
-                if "definition" in unit:
-                    full = units.full_name(name)
-                    unit["definition"] = (
-                        units.read(full) if units.file_of(full) and not units.masked(full) else {}
-                    )
+                full = units.full_name(name)
+                more = bool(units.drop_ins(full))
+                if more or "definition" in unit:
+                    there = (more or units.file_of(full)) and not units.masked(full)
+                    unit["definition"] = units.read(full) if there else {}
         return 0
     if verb == "reset-failed":
         wanted = {units.full_name(name) for name in names}

@@ -1,4 +1,4 @@
-"""vzdump: backups of containers; of virtual machines there are none in the lab."""
+"""vzdump: backups of containers and virtual machines."""
 
 import shlex
 import sys
@@ -48,7 +48,7 @@ def run(values: dict[str, str], called: str, begun: Callable[[Task], None] = lam
     failed = False
     with guest_conf.held("/run/vzdump.lock", sys.stdout):
         for vmid in vmids:
-            failed |= not backup_run.Backup(task, vmid, values, place).made()
+            failed |= not backup_run.of(task, vmid, values, place).made()
     task.say(f"INFO: Backup job finished {'with errors' if failed else 'successfully'}")
     return task.end("job errors" if failed else "")
 
@@ -73,4 +73,7 @@ def _guests(values: dict[str, str]) -> list[str]:
     if "vmid" in values:
         return sorted(set(backup_options.words(values["vmid"])), key=int)
     excluded = backup_options.words(values.get("exclude", ""))
-    return [vmid for vmid in guest_conf.vmids() if vmid not in excluded]
+    import qm_conf
+
+    every = sorted([*guest_conf.vmids(), *qm_conf.vmids()], key=int)
+    return [vmid for vmid in every if vmid not in excluded]

@@ -11,7 +11,12 @@ case ${{1-}} in -V | --version) echo 'Python {version}'; exit ;; esac
 env=$(dirname "$(dirname "$0")")
 PYTHONPATH=$env/lib/python{minor}/site-packages exec /usr/local/sbin/lab-program python "$@"
 """
-COMMAND = '#!/bin/sh\n# a stand-in of the lab\nexec /usr/local/sbin/lab-program {name} "$@"\n'
+COMMAND = """\
+#!/bin/sh
+# a stand-in of the lab
+export PHOENIX_LAB_ENV="${{0%/bin/*}}"
+exec /usr/local/sbin/lab-program {name} "$@"
+"""
 
 
 def make(version: str, folder: str) -> None:

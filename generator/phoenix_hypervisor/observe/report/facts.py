@@ -98,7 +98,8 @@ def report(site: Site, events: Sequence[Event]) -> Report:
         revision=str(last.get("revision", {}).get("revision") or ""),
         hosts=_hosts(site, lane_of, statuses),
         entries=sorted(
-            filter(_says_something, plan.get("entries", ())), key=lambda row: row["resource"] not in stuck
+            filter(_says_something, plan.get("entries", ())),
+            key=lambda row: row["resource"] not in stuck and not row["refusals"],
         ),
         notices={**plan.get("notices", {}), **outcome.get("notices", {})},
         stuck=stuck,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...dialects import sizes
+from ...resource import Effect
 from ..drawing import SIGNS
 from ..screen import shown
 
@@ -27,6 +28,8 @@ WORDS = {
 }
 """Status → its sign, and in words: nothing is told by colour alone."""
 ENDINGS = {0: "ok", 1: "unhealthy", 2: "drift", 3: "unknown"}
+MOST_SHOWN = 12
+"""Resources that differed and wait for nobody: more of them are folded away."""
 MOST_DRAWN = 2000
 """Resources of a site whose graph is drawn into the page; of larger ones no browser likes the picture."""
 
@@ -44,14 +47,29 @@ def html(found: Report, graph: str) -> str:
     )
     environment.filters |= {"shown": shown, "when": when, "amount": amount, "lasting": lasting}
     environment.globals |= {"words": WORDS, "signs": SIGNS}
+    used = {bar.effect for bars in found.lanes.values() for bar in bars}
     return environment.get_template("page.html.j2").render(
         report=found,
         style=(HERE / "style.css").read_text(encoding="utf-8"),
         graph=graph.partition("?>")[2] or graph,
         ending=_ending(found.end),
+        **_folding(found),
+        effects=[effect for effect in map(str, Effect) if effect in used],
         budget_rows=[_budget(budget, found.guests) for budget in found.budgets],
         percent=lambda seconds: f"{100 * seconds / (found.seconds or 1):.3f}",
     )
+
+
+def _folding(found: Report) -> dict[str, Any]:
+    """From which of what differed on it is folded away: of many, what no person must look at.
+
+    Those that were not repaired stand first.
+    """
+    wrong = sum(entry["resource"] in found.stuck or bool(entry["refusals"]) for entry in found.entries)
+    now = {look.resource: look.status for looks in found.looks.values() for look in looks}
+    rest = found.entries[wrong:]
+    repaired = all(now.get(str(entry["resource"])) == "ok" for entry in rest)
+    return {"folded": wrong + 1 if len(rest) > MOST_SHOWN else 0, "repaired": repaired}
 
 
 def when(text: str) -> str:

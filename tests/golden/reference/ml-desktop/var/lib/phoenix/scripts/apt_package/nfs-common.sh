@@ -52,7 +52,7 @@ if [ -z "$here" ] || { [ -n "$version" ] && [ "$here" != "$version" ]; }; then
         *'Unable to locate'* | *'was not found'* | *'no installation candidate'*)
             # Old lists, or none yet. One repository that fails does not matter if another one has it.
             updated=$(apt-get update 2>&1 </dev/null) || :
-            plan || refuse "$(printf '%s\n' "$said" "$updated" | grep '^E:')"
+            plan || refuse "$(printf '%s\n' "$said" "$updated" | grep -e '^E:' -e '^W: Failed to fetch')"
             ;;
         *) refuse "$(printf '%s\n' "$said" | grep '^E:' || printf '%s\n' "$said" | tail -n 3)" ;;
         esac

@@ -27,9 +27,9 @@ curl -sS -N --fail-with-body -H 'Content-Type: application/json' -d "{\"model\":
         total = completed = 0
         if (match($0, /"total":[0-9]+/)) total = substr($0, RSTART + 8, RLENGTH - 8)
         if (match($0, /"completed":[0-9]+/)) completed = substr($0, RSTART + 12, RLENGTH - 12)
-        part = total > 0 ? int(20 * completed / total) : -1
+        part = total > 0 ? int(100 * completed / total) : -1
         if (status != last || part != shown) {
-            print status (part < 0 ? "" : " " 5 * part " %")
+            printf "%s%s\r", status, (part < 0 ? "" : sprintf(" %d %% of %d MB", part, total / 1e6))
             fflush()
         }
         last = status; shown = part

@@ -2,12 +2,13 @@
 # ollama. Waits until Ollama answers.
 set -eu
 
-# Called with a unit, an address that answers 200 when it is ready, and how many seconds it may take. Says now and
-# then how far it is; a unit that dies meanwhile is told with the last lines of its journal.
+# Called with a unit, an address that answers 200 when it is ready, and how many seconds it may take. Says how far it
+# is, each time over what it said before; a unit that dies meanwhile is told with the last lines of its journal.
 unit=$1 url=$2 seconds=$3
 
 begun=$(date +%s)
-told=0
+looked=0
+words=
 
 last() {
     journalctl -u "$unit" -n "$1" -o cat --no-pager -q || :
@@ -27,10 +28,11 @@ until [ "$(curl -s -o /dev/null -m 5 -w '%{http_code}' "$url" || :)" = 200 ]; do
         last 8 >&2
         exit 1
     fi
-    if [ $((waited - told)) -ge 15 ]; then
-        told=$waited
-        printf '%s\n' "after $waited s: $(last 1)"
+    if [ $((waited - looked)) -ge 5 ]; then
+        looked=$waited
+        words=$(last 1 | tail -n 1)
     fi
+    printf '%s\r' "$waited of $seconds s${words:+: $words}"
     sleep 1
 done
 printf '%s\n' "$unit is ready after $(($(date +%s) - begun)) s"

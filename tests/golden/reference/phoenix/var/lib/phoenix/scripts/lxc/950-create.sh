@@ -4,7 +4,7 @@ set -eu
 
 vmid=950
 called='lxc:950 vllm-chat'
-origin='from 920 0c3683437eaeef26'
+origin='from 920 430934df1952368f'
 note=/var/lib/phoenix/made/lxc/950
 conf=/etc/pve/lxc/$vmid.conf
 

@@ -4,7 +4,7 @@ set -eu
 
 vmid=951
 called='lxc:951 vllm-embed'
-origin='from 920 0c3683437eaeef26'
+origin='from 920 430934df1952368f'
 note=/var/lib/phoenix/made/lxc/951
 conf=/etc/pve/lxc/$vmid.conf
 

@@ -57,12 +57,14 @@ missing() {
     fi
 }
 
-end=$(($(date +%s) + seconds))
+begun=$(date +%s)
 while why=$(missing) && [ -n "$why" ]; do
-    if [ "$(date +%s)" -ge "$end" ]; then
+    waited=$(($(date +%s) - begun))
+    if [ "$waited" -ge "$seconds" ]; then
         last_words
         refuse "was started, and is not ready after $seconds s: $why"
     fi
+    printf '%s\r' "$waited of $seconds s: $why"
     sleep 1
 done
 # Taken away from a clone: keys of its own. Where sshd could not start without them, it can now.

@@ -4,7 +4,7 @@ set -eu
 
 vmid=920
 mode=snapshot
-own=c80f433550db878188f9fd86ee40b2be5ab4d1e2d4f572d8e4e39b76773d36cb
+own=d170bf8e70b4cd16d206ef7c876ee476bc7ad61093d07f08cb091b984cfbada2
 parent=1241ef770903c145
 origin=/var/lib/phoenix/made/lxc/920
 note=/var/lib/phoenix/made/lxc_layer/920

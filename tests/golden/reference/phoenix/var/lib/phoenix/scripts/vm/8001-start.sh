@@ -4,11 +4,11 @@ set -eu
 
 vmid=8001
 called='vm:8001 ml-desktop'
-seconds=300
+seconds=600
 agent=1
 network=0
 cloud=1
-command=''
+command='systemctl is-active --quiet graphical.target'
 shutdown=120
 note=/var/lib/phoenix/made/vm/8001
 
@@ -56,11 +56,13 @@ missing() {
     fi
 }
 
-end=$(($(date +%s) + seconds))
+begun=$(date +%s)
 while why=$(missing) && [ -n "$why" ]; do
-    if [ "$(date +%s)" -ge "$end" ]; then
+    waited=$(($(date +%s) - begun))
+    if [ "$waited" -ge "$seconds" ]; then
         refuse "was started, and is not ready after $seconds s: $why"
     fi
+    printf '%s\r' "$waited of $seconds s: $why"
     sleep 2
 done
 printf '%s\n' "$called runs"

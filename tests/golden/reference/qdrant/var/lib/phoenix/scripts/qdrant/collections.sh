@@ -35,12 +35,14 @@ make() {
     printf '%s\n' "made the collection $1, for vectors of $2"
 }
 
-end=$(($(date +%s) + patience))
+begun=$(date +%s)
 until [ "$(ask "$address/readyz")" = 200 ]; do
-    if [ "$(date +%s)" -ge "$end" ]; then
+    waited=$(($(date +%s) - begun))
+    if [ "$waited" -ge "$patience" ]; then
         printf '%s\n' "Qdrant does not answer at $address after $patience seconds" >&2
         exit 1
     fi
+    printf '%s\r' "$waited of $patience s"
     sleep 1
 done
 make code 768 Cosine
