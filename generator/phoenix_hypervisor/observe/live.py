@@ -107,7 +107,7 @@ class Live:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._running))
-                self._changed.wait(EVERY)
+            time.sleep(EVERY)
             self.look()
 
 
