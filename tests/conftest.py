@@ -4,6 +4,11 @@ import gc
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The machine may be busy, and a property is no less true then.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Jobs started in the background may have Ctrl-C ignored, and so would all that they start: tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -86,8 +86,10 @@ def test_it_tells_the_whole_story_and_tells_it_again(demo, site):
     changed = between(first, "phoenix lab drift zfs-property")
     assert changed == "fastData/heads-bulk-data: compression is gzip-9 now"
     repaired = between(first, "phoenix apply --yes").splitlines()
-    assert [line for line in repaired if "✓" in line] == [repaired[-2]]
-    assert repaired[-2].startswith("  ✓ phoenix: zfs set compression=lz4 fastData/heads-bulk-data  (")
+    ran, counted, took = repaired[-3:]
+    assert [line for line in repaired if "✓" in line] == [ran]
+    assert ran.startswith("  ✓ phoenix: zfs set compression=lz4 fastData/heads-bulk-data  (")
+    assert (counted, took.split()[0]) == ("1 step run; 142 resources as declared", "took:")
     key = (site / ".phoenix/identity.txt").read_bytes()
 
     status, second = demo()

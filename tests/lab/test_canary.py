@@ -12,6 +12,8 @@ from phoenix_hypervisor.dialects.samba import nt_hash
 
 PASSDB = "var/lib/phoenix-lab/model.json"
 """The lab's own passdb: it holds the hash, as the real one does, and never the value."""
+ZVOLS = "var/lib/phoenix-lab/zvols/quickOS/vm-disks"
+"""What is on machines' disks."""
 
 
 def forms():
@@ -141,6 +143,11 @@ def test_a_secret_inside_a_guest_is_in_its_file_and_nowhere_else(whole_converged
     assert [ran.status for ran in (rendered, planned, applied, again, checked)] == [0, 2, 0, 0, 0]
     (kept,) = whole_converged.node.root.glob("quickOS/lxc-disks/subvol-953-disk-0/etc/gateway.key")
     assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (b"key = " + PASSWORD.encode(), 0o600)
-    look_for_it(whole_converged, rendered, planned, applied, again, checked, allowed={kept})
+    # the desktop's own secret, which has the same value here
+    (token,) = whole_converged.node.root.glob(
+        f"{ZVOLS}/vm-8001-disk-0/etc/jupyter/jupyter_server_config.json"
+    )
+    assert (seen_in(token.read_bytes()), token.stat().st_mode & 0o777) == (["the value"], 0o600)
+    look_for_it(whole_converged, rendered, planned, applied, again, checked, allowed={kept, token})
     assert {name for text in watch.texts for name in seen_in(text)} == set()
     assert any(b"lxc-attach" in text for text in watch.texts)  # it was looked at the right time

@@ -78,6 +78,36 @@ def good() -> dict[str, Any]:
     }
 
 
+def with_machines(**more: Any) -> dict[str, Any]:
+    """The good site with a template and a machine that is a clone of it; `more` is said of that one."""
+    own = good()
+    own[NODE]["zfs"]["datasets"].append(dataset("vm", "zfspool", "images"))
+    own[MACHINES] = {
+        "vm_defaults": {"template": "ubuntu-24.04-standard", "cores": 4, "storage_pool": "tank-vm"},
+        "vms": [
+            {
+                "vmid": 9000,
+                "name": "Noble Template",
+                "is_template": True,
+                "template_image": "noble-server-cloudimg-amd64.img",
+                "network_config": {"ip": "dhcp"},
+            },
+            {
+                "vmid": 8001,
+                "name": "Desktop",
+                "clone_from_vmid": 9000,
+                "memory_mb": 2048,
+                "disk_size_gb": 20,
+                "network_bridge": "vmbr0",
+                "network_config": {"ip": "10.0.0.81/24", "gw": "10.0.0.1"},
+                "user_config": {"username": "ann"},
+                **more,
+            },
+        ],
+    }
+    return own
+
+
 def run(files: dict[str, Any], memory: int | None = 65536) -> Imported:
     """Import files that are given as Python values."""
     problems: list[Any] = []

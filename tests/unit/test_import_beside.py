@@ -121,15 +121,20 @@ def test_what_cannot_be_decided_is_said_as_it_is(tmp_path: Path) -> None:
         site._decide([wrong], InputError([wrong]))
 
 
-@pytest.mark.parametrize(("date", "guests"), [("2025-09-30", 22), ("2025-11-04", 12)])
-def test_the_real_files_can_be_rendered_with_every_container_in_them(
-    date: str, guests: int, tmp_path: Path, capsys: Capture
+@pytest.mark.parametrize(
+    ("date", "guests", "machines"), [("2025-09-30", 22, {"8001"}), ("2025-11-04", 12, {"1001", "1002"})]
+)
+def test_the_real_files_can_be_rendered_with_every_guest_in_them(
+    date: str, guests: int, machines: set[str], tmp_path: Path, capsys: Capture
 ) -> None:
     if not REAL.is_dir():
         pytest.skip("the predecessor's files are not here")
     argv = ["--site", str(tmp_path), "render", "--configs", str(REAL / date), "--out", str(tmp_path / "out")]
     assert cli.run(argv) == 0
     assert len([*(tmp_path / "out/phoenix/etc/pve/lxc").glob("*.conf")]) == guests
+    assert {path.stem for path in (tmp_path / "out/phoenix/etc/pve/qemu-server").iterdir()} == machines
     said = capsys.readouterr().err
     assert "445/tcp" in said
     assert "gpus: [gpu0, gpu1]" in said
+    assert "left out: `ubuntu-2404-cloud-template:` of configs/nodes/phoenix.yaml" in said
+    assert "must hold settings" not in said

@@ -117,11 +117,9 @@ def test_every_shape_of_the_node_becomes_ours(path, value, text):
 
 
 def test_what_has_no_kind_yet_is_refused_aloud():
-    inputs = {**with_guest(features=["vllm"]), files.MACHINES: {"vms": [{"vmid": 8000, "name": "desktop"}]}}
-    result = files.run(inputs)
-    assert fate(result, "vms[0].name").why == "not yet: virtual machines"
-    assert fate(result, "lxc_configs.910.features[0]").why.startswith("not yet")
-    assert "virtual machine `desktop` is not taken over" in result.decisions[-1].what
+    result = files.run(with_guest(features=["vllm"], traefik_service={"name": "x", "port": 1}))
+    for path in ("features[0]", "traefik_service.name"):
+        assert fate(result, f"lxc_configs.910.{path}").why.startswith("not yet")
 
 
 def test_a_key_that_nobody_knows_is_refused_and_told_with_its_place():
@@ -337,7 +335,12 @@ def places(value, path=()):
 
 
 NAMES = ["name", "910", "firewall", "ports", "", "\x85"]
-SEEDS = [files.good(), files.everything_wrong()]
+VOLUME = {"type": "nfs", "name": "x", "path": "/tank/iso", "mount_point": "/mnt", "server": "10.0.0.2"}
+SEEDS = [
+    files.good(),
+    files.everything_wrong(),
+    files.with_machines(volumes=[VOLUME], dependencies=["910"], features=["docker"], boot_order=2),
+]
 
 
 @st.composite

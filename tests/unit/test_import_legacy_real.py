@@ -241,7 +241,11 @@ def test_every_leaf_is_accounted_for(files, result):
     assert nobody == []
 
 
-GUESTS = {SEPTEMBER: 22, NOVEMBER: 12}
+GUESTS = {SEPTEMBER: 23, NOVEMBER: 14}
+MACHINES = {
+    SEPTEMBER: {"8001-docker-vm-01": "10.0.0.181/24"},  # 101 has its address
+    NOVEMBER: {"1001-portainer": "10.0.0.111/24", "1002-drphoenix": "10.0.0.102/24"},
+}
 GATEWAY = "configs/guests/953-nginx-vscoderag.yaml"
 
 
@@ -264,20 +268,33 @@ def decide(folder, date):
     node = folder / "configs/nodes/phoenix.yaml"
     cards = '  gpus: { gpu0: { pci: "0000:01:00.0" }, gpu1: { pci: "0000:05:00.0" } }\n'
     text = node.read_text().replace("hardware:\n", "hardware:\n" + cards, 1)
+    image = "  ubuntu-2404-cloud-template:\n"
+    text = text.replace(image, f"{image}    sha256: {'b' * 64}\n", 1)
     if date == SEPTEMBER:
         text = text.replace("zfs_dataset:\n", "zfs_dataset:\n  fastData/shared-test-data-sync: {}\n", 1)
     node.write_text(text)
+    for stem in MACHINES[date]:
+        machine = folder / f"configs/guests/{stem}.yaml"
+        text = machine.read_text().replace(
+            "phoenix_user: {}", "phoenix_user: { keys: [ssh-ed25519 AAAA me] }"
+        )
+        machine.write_text(text.replace("ip: 10.0.0.101/24", "ip: 10.0.0.181/24"))
 
 
 def test_what_comes_out_loads_once_the_decisions_are_taken(date, tmp_path, capsys):
     out = tmp_path / "new"
     assert cli.run(["import", "legacy", str(FOLDER / date), "--memory", "96G", "--out", str(out)]) == 2
     said = capsys.readouterr().out
-    for word in ("gpu0", "nvidia_driver", "445/tcp", "quotas", "memory of the ARC"):
+    for word in ("gpu0", "nvidia_driver", "445/tcp", "quotas", "memory of the ARC", "sha256"):
         assert word in said, word
     decide(out, date)
     site = load(out)
     assert len(site.guests) == GUESTS[date]
+    found = {ref.name: one for ref, one in site.resources.items() if ref.kind == "vm"}
+    stems = {f"{vmid}-{one.guest_name}": one.net["net0"].ip for vmid, one in found.items()}
+    assert stems == MACHINES[date]
+    assert {one.image for one in found.values()} == {"ubuntu-2404-cloud-template"}
+    assert all(one.template_vmid == ("8000" if date == SEPTEMBER else "9000") for one in found.values())
     assert cli.run(["--site", str(out), "validate"]) == 0
 
 

@@ -14,26 +14,11 @@ from ..errors import PhoenixError
 from ..process import Ended, attach, run
 from ..secrets import Text
 from . import boots, graphics, machine, pci, sandbox, skeleton
+from .quick import QUICK
 
 MARKER = "phoenix-lab.json"
 ACTIONS = "actions.log"
 WRAPPER = "# a stand-in of the lab"
-QUICK = {
-    "uname": 'case "$*" in -n|-s|-m) exec /usr/bin/uname "$@";; esac\n',
-    "nginx": '[ -x /usr/sbin/nginx ] || exec /usr/local/sbin/lab-program nginx "$@"\n',
-    "xrdp": '[ ! -e /etc/xrdp/xrdp.ini ] || exec /usr/local/sbin/lab-program xrdp "$@"\n',
-    **{
-        name: f'[ ! -e /etc/default/{name} ] || exec /usr/local/sbin/lab-program {name} "$@"\n'
-        for name in ("prometheus", "prometheus-node-exporter", "prometheus-nginx-exporter")
-    },
-    "python3": 'case "$*" in *libcuda.so*) ;; *) exec /usr/bin/python3 "$@";; esac\n',
-    "sha256sum": (  # what has no stamp (standins/stamps.py), or comes on stdin
-        'case "${1--}" in -*) exec /usr/bin/sha256sum "$@";; esac\n'
-        'grep -qsaF -- phoenix-lab-stand-in: "$@" || exec /usr/bin/sha256sum "$@"\n'
-    ),
-}
-"""Shell before a stand-in, for what the machine's own tool answers as well and is asked often."""
-
 
 PROGRAM = "lab-program"
 """What runs a program of lab/programs: `lab-program NAME ARGUMENTS…`."""

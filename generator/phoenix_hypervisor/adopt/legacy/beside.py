@@ -28,6 +28,7 @@ _SERVED = re.compile(r"nothing says who may reach (\S+) of ")
 _UNRULED = "its firewall is on without rules of its own"
 _HEAD = "configs/site.yaml"
 _OVERCOMMIT = {"V-19": "quota_overcommit", "V-20": "memory_overcommit"}
+_EMPTIED = "must hold settings"
 _MOST = 10
 """As much as site.yaml can allow."""
 
@@ -153,6 +154,8 @@ class Beside:
         whole = where.line == 1 or text.startswith("#")
         last = len(lines) if whole else _end(lines, where.line)
         removed |= {*range(1 if whole else where.line, last + 1)}
+        if problem.message.endswith(_EMPTIED):
+            return  # what was left out of it is said
         value, _, origin = text.strip().partition(" # ")
         what = where.file if whole else f"`{value}` of {where.file}"
         came = f", which came of {origin}" if origin else ""

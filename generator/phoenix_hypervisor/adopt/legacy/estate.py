@@ -120,27 +120,48 @@ class Estate:
         }
 
     @cached_property
-    def names(self) -> dict[str, str]:
-        """Return container id → the guest's name here: small letters, digits and `-`, and each only once."""
-        found: dict[str, str] = {}
-        taken = {self.node.lower()}
-        for vmid, part in self.containers.items():
-            slug = re.sub(r"[^a-z0-9]+", "-", text_of(part.get("name")).lower()).strip("-")[:63].strip("-")
-            name = slug or f"ct{re.sub('[^0-9]+', '', vmid)}"
-            while name in taken:
-                name = f"{name}-{re.sub('[^0-9]+', '', vmid) or len(found)}"
-            found[vmid] = name
-            taken.add(name)
+    def numbered(self) -> dict[str, Part]:
+        """Return the virtual machines by VMID, templates among them; not one whose VMID is another's."""
+        found: dict[str, Part] = {}
+        for part in self.machines:
+            vmid = text_of(part.get("vmid"))
+            if re.fullmatch(r"[1-9][0-9]{2,8}", vmid) and vmid not in self.containers:
+                found.setdefault(vmid, part)
         return found
 
     @cached_property
+    def images(self) -> dict[str, str]:
+        """Return VMID of a template → the name of the image that it becomes."""
+        templates = {vmid: part for vmid, part in self.numbered.items() if is_template(part)}
+        return _named(templates, set())
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Return id → the guest's name here: small letters, digits and `-`, and each only once."""
+        machines = {vmid: part for vmid, part in self.numbered.items() if vmid not in self.images}
+        return _named({**self.containers, **machines}, {self.node.lower()})
+
+    @cached_property
     def owners(self) -> dict[str, str]:
-        """Return address → name of the container that has it; the first of several."""
+        """Return address → name of the guest that has it; the first of several."""
         found: dict[str, str] = {}
-        for vmid, part in self.containers.items():
-            address = text_of(part.get("network_config", "ip")).partition("/")[0]
-            found.setdefault(address, self.names[vmid])
+        for vmid, name in self.names.items():
+            part = self.containers.get(vmid) or self.numbered[vmid]
+            found.setdefault(text_of(part.get("network_config", "ip")).partition("/")[0], name)
         return found
+
+
+def _named(parts: Mapping[str, Part], taken: set[str]) -> dict[str, str]:
+    """Return id → a name that nobody else has."""
+    found: dict[str, str] = {}
+    for vmid, part in parts.items():
+        slug = re.sub(r"[^a-z0-9]+", "-", text_of(part.get("name")).lower()).strip("-")[:63].strip("-")
+        name = slug or f"{'vm' if part.get('vmid') else 'ct'}{re.sub('[^0-9]+', '', vmid)}"
+        while name in taken:
+            name = f"{name}-{re.sub('[^0-9]+', '', vmid) or len(found)}"
+        found[vmid] = name
+        taken.add(name)
+    return found
 
 
 def storage_key(dataset: str) -> str:
@@ -168,6 +189,12 @@ def words_of(part: Part | None) -> list[str]:
 def is_layer(part: Part) -> bool:
     """Tell whether a container was snapshotted to be cloned."""
     return bool(text_of(part.get("template_snapshot_name")))
+
+
+def is_template(part: Part) -> bool:
+    """Tell whether a virtual machine is one that others are cloned from."""
+    template = part.get("is_template")
+    return bool(template and template.flag())
 
 
 def as_mounted(path: str) -> str:

@@ -14,6 +14,12 @@ from ...config.tree import Tree
 from ...errors import InputError, PhoenixError, Problem, Where
 from .source import File, concealed, sort_of
 
+_HEAD = "configs/site.yaml"
+_WHOLE = (
+    f'defaults: {{vm_image: {{"*": {{url: "https://localhost/", sha256: "{"0" * 64}", storage: local}}}}}}\n'
+)
+"""What makes every image whole, for a look alone: it is never written."""
+
 
 def read_folder(folder: Path) -> list[File]:
     """Return the JSON files of a folder, schemas aside. Raises InputError with all that is unreadable."""
@@ -70,7 +76,18 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def open_questions(files: Mapping[str, str]) -> list[Problem]:
-    """Return what `phoenix validate` says of a site that is made of these files."""
+    """Return what `phoenix validate` says of a site that is made of these files.
+
+    An image without its checksum is no image, and nothing is said of a site beyond that. So it is looked at
+    a second time as if nothing of its images were missing.
+    """
+    found = _said_of(files)
+    if any(problem.message.startswith("vm_image:") for problem in found):
+        found += [one for one in _said_of({**files, _HEAD: files[_HEAD] + _WHOLE}) if one not in found]
+    return found
+
+
+def _said_of(files: Mapping[str, str]) -> list[Problem]:
     with tempfile.TemporaryDirectory() as name:
         _write(Path(name), files)
         try:
@@ -78,7 +95,7 @@ def open_questions(files: Mapping[str, str]) -> list[Problem]:
         except InputError as error:
             return error.problems
         except PhoenixError as error:
-            return [Problem(error.message, Where("configs/site.yaml", 1, 1), error.hint)]
+            return [Problem(error.message, Where(_HEAD, 1, 1), error.hint)]
     return []
 
 

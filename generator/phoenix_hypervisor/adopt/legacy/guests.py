@@ -265,19 +265,9 @@ class _Guest:
         self._take("start_at_boot", ("onboot",), Part.flag)
         self._take("boot_order", ("startup", "order"), Part.number)
         self._take("boot_delay", ("startup", "up"), Part.number)
-        after: list[str] = []
-        needs = self.part.get("dependencies")
-        for _, end in each(needs):
-            name = self.names.get(text_of(end))
-            if name is None:
-                end.refused("not yet: virtual machines" if _is_machine(self.estate, end) else "no such guest")
-            elif is_layer(self.part):
-                end.refused("a layer waits for no workload")
-            else:
-                after.append(name)
-                end.normalised(f"after: {name}")
-        if needs is not None and after:
-            self.lxc["after"] = Written(after, needs.origin)
+        after = waits(self.estate, self.part)
+        if after is not None:
+            self.lxc["after"] = after
 
     def _ready(self) -> None:
         part = self.part.get("health_check")
@@ -304,8 +294,22 @@ class _Guest:
                 part.obsolete(why)
 
 
-def _is_machine(estate: Estate, part: Part) -> bool:
-    return any(text_of(machine.get("vmid")) == text_of(part) for machine in estate.machines)
+def waits(estate: Estate, guest: Part) -> Written | None:
+    """Return the names of those whom a container or machine waits for; None for nobody."""
+    after: list[str] = []
+    needs = guest.get("dependencies")
+    for _, end in each(needs):
+        name = estate.names.get(text_of(end))
+        if name is None:
+            end.refused("a template never runs" if text_of(end) in estate.images else "no such guest")
+        elif guest.get("vmid") is None and is_layer(guest):
+            end.refused("a layer waits for no workload")
+        else:
+            after.append(name)
+            end.normalised(f"after: {name}")
+    if needs is not None and not [*needs.each()]:
+        needs.obsolete("empty")
+    return Written(after, needs.origin) if needs is not None and after else None
 
 
 def template_name(path: str) -> str:

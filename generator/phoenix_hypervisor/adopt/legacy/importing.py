@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...errors import Problem
-from . import defects, guests, node, rest, writing
+from . import defects, guests, machines, node, rest, writing
 from .estate import Decision, Estate, Written
 from .ledger import Fate
 from .source import File
@@ -28,7 +28,7 @@ class Imported(NamedTuple):
 def imported(files: Sequence[File], memory: int | None = None) -> Imported:
     """Turn the predecessor's files into a site; `memory` is the node's, in MiB."""
     estate = Estate([*files])
-    there = guests.convert(estate)
+    there = {**guests.convert(estate), **machines.convert(estate)}
     here = node.convert(estate)
     rest.settle(estate)
     if memory is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ...secrets import Secret
+from . import images
 from .estate import (
     Estate,
     Section,
@@ -36,6 +37,8 @@ def convert(estate: Estate) -> Section:
     _pools(estate, found)
     _datasets(estate, found)
     _templates(estate, found)
+    if own := images.convert(estate):
+        found["vm_image"] = own
     _shares(estate, found)
     _folders(estate, found)
     _driver(estate)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ...config.tree import Path
 from ...errors import Problem
 from ...secrets import Secret
-from .estate import Estate, each, text_of
+from . import machines
+from .estate import Estate, each
 from .ledger import REFUSED, Part
 from .source import CONTAINERS, HYPERVISOR, spelled
 
@@ -30,7 +31,6 @@ _OBSOLETE: dict[tuple[str, ...], str] = {
 }
 _NOT_YET = {
     ("portainer_api",): "not yet: there is no kind for Portainer",
-    ("vm_defaults",): "not yet: virtual machines",
     ("dns_server",): "not yet: there is no kind for a DNS server",
     ("step_ca",): "not yet: there is no kind for a certificate authority",
     ("shared_zfs_volumes",): "not yet: a volume that several guests write",
@@ -62,20 +62,9 @@ def settle(estate: Estate) -> None:
                 part.obsolete(_ROOT_OF_CONTAINERS[key])
             elif key == "docker_stacks":
                 part.refused("not yet: there is no kind for stacks of Docker; and no script read this file")
-    _machines(estate)
+    machines.settle(estate)
     _secrets(estate)
     _nobody_knows(estate)
-
-
-def _machines(estate: Estate) -> None:
-    for machine in estate.machines:
-        name = text_of(machine.get("name")) or text_of(machine.get("vmid")) or "?"
-        machine.refused("not yet: virtual machines")
-        estate.decide(f"virtual machine `{name}` is not taken over: there is no kind for it yet", machine)
-    for root in estate.of("machines"):
-        for key in ("vm_defaults", "vms"):
-            if part := root.get(key):
-                part.refused("not yet: virtual machines")
 
 
 def _secrets(estate: Estate) -> None:
@@ -115,6 +104,7 @@ def _nobody_knows(estate: Estate) -> None:
 
 
 def _key(path: Path) -> Path:
-    """A leaf's path up to its first number."""
-    end = next((at for at, part in enumerate(path) if isinstance(part, int)), len(path))
+    """A leaf's path up to its first number; of a virtual machine, which has one itself, up to the second."""
+    first = 2 if path[:1] == ("vms",) and len(path) > 2 else 0
+    end = next((at for at, part in enumerate(path) if at >= first and isinstance(part, int)), len(path))
     return path[:end] or path

@@ -18,7 +18,8 @@ _MODELINE = "# yaml-language-server: $schema={}.schema/{}.json\n"
 
 def site(estate: Estate, node: Section, guests: Mapping[str, Section]) -> dict[str, str]:
     """Return the files of the new site: path → text."""
-    parts = factored(guests)
+    containers = {stem: sections for stem, sections in guests.items() if "lxc" in sections}
+    parts = factored(containers)
     head: Section = {
         "name": Written("imported", ""),
         "secrets": {"file": Written("secrets.age", "")},
@@ -37,7 +38,7 @@ def site(estate: Estate, node: Section, guests: Mapping[str, Section]) -> dict[s
     for profile in parts.profiles:
         of = f"# What {len(profile.guests)} guests share: {', '.join(profile.guests)}\n"
         files[f"configs/profiles/{profile.name}.yaml"] = of + text(profile.sections)
-    for stem, sections in parts.guests.items():
+    for stem, sections in {**guests, **parts.guests}.items():
         files[f"configs/guests/{stem}.yaml"] = _MODELINE.format("../", "guest") + text(sections)
     return files
 
