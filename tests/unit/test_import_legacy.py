@@ -116,10 +116,17 @@ def test_every_shape_of_the_node_becomes_ours(path, value, text):
     assert text in files.run(inputs).files["configs/nodes/phoenix.yaml"]
 
 
-def test_what_has_no_kind_yet_is_refused_aloud():
-    result = files.run(with_guest(features=["vllm"], traefik_service={"name": "x", "port": 1}))
-    for path in ("features[0]", "traefik_service.name"):
-        assert fate(result, f"lxc_configs.910.{path}").why.startswith("not yet")
+def test_what_is_not_taken_over_is_refused_aloud_with_what_there_is_instead():
+    more = {"traefik_service": {"name": "x", "port": 1}, "vllm_model": "m", "bootstrap_ca_url": "u"}
+    result = files.run(with_guest(features=["vllm"], **more))
+    for path, told in {
+        "features[0]": "declared by kinds",
+        "traefik_service.name": "`nginx_gateway`",
+        "vllm_model": "`vllm_server`",
+        "bootstrap_ca_url": "not yet: there is no kind",
+    }.items():
+        found = fate(result, f"lxc_configs.910.{path}")
+        assert (found.fate, told in found.why) == ("refused", True), found
 
 
 def test_a_key_that_nobody_knows_is_refused_and_told_with_its_place():

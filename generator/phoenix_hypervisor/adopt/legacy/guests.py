@@ -13,8 +13,17 @@ from .ledger import Part
 _NOT_YET = "not yet: there is no kind for it"
 _HOST_PATH = "/usr/local/phoenix_hypervisor/"
 _NEVER = "declared, and read by no script"
-NO_KIND = ("features", "application_script", "vllm_engine_config", "vllm_args", "vllm_model",
-           "vllm_served_model_name", "vllm_model_type", "traefik_service", "bootstrap_ca_url")  # fmt: skip
+SCRIPTS = "scripts of the predecessor's: what they brought is declared by kinds, in the guest's file"
+_MODEL = "what serves a model is declared as `vllm_server`, in the guest's file"
+ROUTE = "a gateway finds its routes itself: `nginx_gateway`, in the gateway's file"
+REFUSED = {
+    "features": SCRIPTS,
+    "application_script": SCRIPTS,
+    **dict.fromkeys(("vllm_engine_config", "vllm_args", "vllm_model", "vllm_served_model_name"), _MODEL),
+    "vllm_model_type": _MODEL,
+    "traefik_service": ROUTE,
+    "bootstrap_ca_url": _NOT_YET,
+}
 OBSOLETE = {
     "portainer_role": "the script that read it was never called",
     "ports": "a container on a bridge has all its ports; who may reach them is the firewall's matter",
@@ -286,9 +295,9 @@ class _Guest:
                 one.normalised("ready.seconds", "together")
 
     def _rest(self) -> None:
-        for key in NO_KIND:
+        for key, why in REFUSED.items():
             if part := self.part.get(key):
-                part.refused(_NOT_YET)
+                part.refused(why)
         for key, why in OBSOLETE.items():
             if part := self.part.get(key):
                 part.obsolete(why)

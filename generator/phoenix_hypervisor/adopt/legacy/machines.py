@@ -8,7 +8,7 @@ from typing import Any
 from ...secrets import Secret
 from .estate import Estate, Section, Written, as_mounted, each, put, text_of, words_of
 from .firewall import guest_rules
-from .guests import waits
+from .guests import ROUTE, SCRIPTS, waits
 from .ledger import Part
 
 _OWN_STORAGE = "local"
@@ -16,15 +16,14 @@ _OWN_STORAGE = "local"
 _NO_SNIPPETS = "no storage of the files takes snippets"
 _DEFAULTS = ("cores", "memory_mb", "disk_size_gb", "storage_pool", "network_bridge")
 _NEVER = "declared, and read by no script"
-_NO_KIND = "not yet: there is no kind for it"
 _NO_PORTAINER = "not yet: there is no kind for Portainer"
 REFUSED = {
-    "features": "scripts of the predecessor's: what they brought is declared by kinds, in the guest's file",
+    "features": SCRIPTS,
     "docker_stacks": "a stack is a `compose_app`, whose images have digests: they are not said here",
     "portainer_role": _NO_PORTAINER,
     "portainer_environment_name": _NO_PORTAINER,
     "portainer_agent_hostname": _NO_PORTAINER,
-    "traefik_service": _NO_KIND,
+    "traefik_service": ROUTE,
 }
 OBSOLETE = {
     "template_snapshot_name": "no script goes back to it; `phoenix snapshot` makes one when it is wanted",

@@ -61,7 +61,7 @@ def settle(estate: Estate) -> None:
             if key in _ROOT_OF_CONTAINERS:
                 part.obsolete(_ROOT_OF_CONTAINERS[key])
             elif key == "docker_stacks":
-                part.refused("not yet: there is no kind for stacks of Docker; and no script read this file")
+                part.refused("no script read this file; a stack is declared as `compose_app`, in a guest")
     machines.settle(estate)
     _secrets(estate)
     _nobody_knows(estate)
