@@ -8,6 +8,7 @@ each other name's.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,19 @@ def layered(
     return merge(merged, tree)
 
 
+@cache
+def _inhabited() -> frozenset[str]:
+    """The kinds of guests."""
+    return frozenset(name for name in registry.homes() if registry.kind(name).inhabited)
+
+
 def _for_its_kind(tree: Tree, defaults: Tree, profiles: Mapping[str, Tree]) -> Tree:
     """Return the defaults without what is about guests of other kinds: a container's are no machine's."""
     wanted = tree.below("profiles")
     named = [one.value for one in wanted.value] if wanted and isinstance(wanted.value, list) else []
     own = [tree, *(profiles[name] for name in named if isinstance(name, str) and name in profiles)]
     said = {key for one in own if isinstance(one.value, dict) for key in one.value}
-    kinds = {name for name in registry.homes() if registry.kind(name).inhabited}
+    kinds = _inhabited()
     if not said & kinds or not isinstance(defaults.value, dict):
         return defaults
     below = {key: part for key, part in defaults.value.items() if key not in kinds - said}

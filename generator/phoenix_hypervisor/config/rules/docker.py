@@ -7,12 +7,12 @@ container it needs; who consumes it runs something there; who consumes `volume` 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import TYPE_CHECKING
 
 from ...errors import Problem, did_you_mean
 from ...resource import Ref
-from .view import Container, containers
+from .view import Container, containers, shared_folders
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -35,9 +35,10 @@ def check(site: Site) -> Iterator[Problem]:
     for host in engines:
         if host in found:
             yield from _twice(site, host, engines, found)
+    shared = shared_folders(site)
     for one in found.values():
         yield from _features(site, one, engines, found)
-        yield from _data(site, one)
+        yield from _data(site, one, shared.get(one.name, set()))
     yield from _external(site)
     yield from _with_cards(site, found)
 
@@ -151,13 +152,9 @@ def _features(
         )
 
 
-def _data(site: Site, one: Container) -> Iterator[Problem]:
+def _data(site: Site, one: Container, shared: Set[str]) -> Iterator[Problem]:
     """What is to outlive a container lies on a volume of its own, or in a folder of the node."""
-    targets = {target for target, _ in one.each("mounts")}
-    for ref in site.of_host(one.node):
-        mount = getattr(site.resources[ref], "guests", {})
-        if ref.kind == "shared_volume" and isinstance(mount, Mapping) and one.name in mount:
-            targets.add(mount[one.name].path)
+    targets = {*shared, *(target for target, _ in one.each("mounts"))}
     for ref in site.of_host(one.name):
         resource = site.resources[ref]
         for want in resource.consumes() if resource.present else ():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 from ...dialects import sizes
 from ...errors import Problem, did_you_mean
 from ...resource import Ref
-from .view import Container, containers, everybody
+from .view import Container, containers, everybody, shared_folders
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -29,10 +29,11 @@ def check(site: Site) -> Iterator[Problem]:
         yield from _storages(site, one)
         yield from _profile(site, one)
         yield from _capabilities(site, one)
-    everyone = everybody(site)
+    everyone, shared = everybody(site), shared_folders(site)
+    own = {node: [*_files_of(site, node)] for node in site.nodes}
     for one in everyone.values():
         yield from _waits(site, one, everyone)
-        yield from _ready(site, one)
+        yield from _ready(site, one, shared.get(one.name, set()), own[one.node])
     yield from _templates(site)
     yield from _targets(site, found)
     yield from _folders(site)
@@ -117,29 +118,29 @@ def _waits(site: Site, one: Container, found: Mapping[str, Container]) -> Iterat
             yield Problem(f"{one.ref}: {said}", place, hint, "V-16")
 
 
-def _ready(site: Site, one: Container) -> Iterator[Problem]:
+def _files_of(site: Site, node: str) -> Iterator[str]:
+    """Yield the files of a node that are declared, and with a `/` at their end the folders."""
+    for ref in site.of_host(node):
+        if ref.kind in ("host_file", "zfs_dataset"):
+            yield ref.name if ref.kind == "host_file" else f"/{ref.name}/"
+
+
+def _ready(site: Site, one: Container, shared: Set[str], of_node: Sequence[str]) -> Iterator[Problem]:
     """What says that a guest is ready is run in the guest: it names no file of the node's (V-45)."""
+    named = _PATH.findall(str(one.part("ready", "command") or ""))
+    if not named:
+        return
     inside = {ref.name for host in (one.name, *site.made_from(one.name)) for ref in site.of_host(host)}
-    mounts = {target for target, _ in one.each("mounts")}
-    mounts |= {*_shared_with(site, one.name)}
-    of_node = {ref.name for ref in site.of_host(one.node) if ref.kind == "host_file"}
-    folders = [f"/{ref.name}/" for ref in site.of_host(one.node) if ref.kind == "zfs_dataset"]
-    for path in _PATH.findall(str(one.part("ready", "command") or "")):
+    mounts = {*shared, *(target for target, _ in one.each("mounts"))}
+    for path in named:
         known = path in inside or any(f"{path}/".startswith(f"{mount}/") for mount in mounts)
-        if not known and (path in of_node or any(path.startswith(folder) for folder in folders)):
+        if not known and any(path == own or (own[-1] == "/" and path.startswith(own)) for own in of_node):
             yield Problem(
                 f"{one.ref}: `{path}` is the node's, and the command is run in `{one.name}`",
                 site.place(one.ref, "ready", "command"),
                 "a command that the guest has; a `host_file` of the guest's own brings one",
                 "V-45",
             )
-
-
-def _shared_with(site: Site, guest: str) -> Iterator[str]:
-    """Yield where the node's shared folders are in a guest."""
-    for ref, resource in site.resources.items():
-        if ref.kind == "shared_volume" and resource.present and guest in getattr(resource, "guests", {}):
-            yield str(resource.guests[guest].path)  # type: ignore[attr-defined]  # a shared_volume has guests
 
 
 def _storages(site: Site, one: Container) -> Iterator[Problem]:

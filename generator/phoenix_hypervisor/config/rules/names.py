@@ -43,22 +43,25 @@ def check(site: Site) -> Iterator[Problem]:
     """Yield what these rules find."""
     network = policies.network(site)
     found = everybody(site)
-    for one in found.values():
-        yield from _name_servers(site, one, network)
+    yield from _name_servers(site, found, network)
     yield from _hosts(site, found, network)
     yield from _models(site)
 
 
-def _name_servers(site: Site, one: Container, network: Network) -> Iterator[Problem]:
+def _name_servers(site: Site, found: dict[str, Container], network: Network) -> Iterator[Problem]:
     """Who is asked for names, and is of this site, answers (V-42)."""
     owners = {address: host for host, own in network.addresses.items() for address in own}
-    for path in (("nameserver",), ("cloud_init", "nameserver")):
-        for server in one.part(*path) or ():
-            owner = owners.get(str(server))
-            if owner is not None and not _answers(site, owner, network):
-                said = f"{one.ref}: {server} is `{owner}`, and nothing there answers for names"
-                hint = "mend the address; if it does all the same, say who may ask: `expose: {53/udp: …}`"
-                yield Problem(said, site.place(one.ref, *path), hint, "V-42")
+    answers: dict[str, bool] = {}
+    for one in found.values():
+        for path in (("nameserver",), ("cloud_init", "nameserver")):
+            for server in one.part(*path) or ():
+                owner = owners.get(str(server))
+                if owner is not None and owner not in answers:
+                    answers[owner] = _answers(site, owner, network)
+                if owner is not None and not answers[owner]:
+                    said = f"{one.ref}: {server} is `{owner}`, and nothing there answers for names"
+                    hint = "mend the address; if it does all the same, say who may ask: `expose: {53/udp: …}`"
+                    yield Problem(said, site.place(one.ref, *path), hint, "V-42")
 
 
 def _answers(site: Site, host: str, network: Network) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,6 +48,16 @@ def machines(site: Site) -> dict[str, Container]:
 def everybody(site: Site) -> dict[str, Container]:
     """Return all guests that should be there: what they share (names, networks, startup) is said alike."""
     return {**containers(site), **machines(site)}
+
+
+def shared_folders(site: Site) -> dict[str, set[str]]:
+    """Return by the guest's name where the nodes' shared volumes are in it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for ref, resource in site.resources.items():
+        if ref.kind == "shared_volume" and resource.present:
+            for guest, mount in getattr(resource, "guests", {}).items():
+                found[guest].add(str(mount.path))
+    return found
 
 
 def _of_kind(site: Site, kind: str) -> dict[str, Container]:
