@@ -3,6 +3,7 @@
 The hosts are tables of answers; pytest, testinfra and the inspector are the real ones.
 """
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,17 @@ def test_of_an_absent_thing_only_its_presence_is_looked_at(tmp_path: Path) -> No
 
 
 PROBE = "@pytest.mark.probe\n" + check("assert host.run('use').rc == 0", name="test_use")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PYTEST_ADDOPTS", "--junitxml=x -n 4"), ("PYTEST_PLUGINS", "mine")]
+)
+def test_what_a_person_wants_of_every_pytest_is_for_their_own_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert Trial(tmp_path, check("assert 1 == 1")).verdicts() == {"pve it": "held"}
+    assert os.environ[name] == value
 
 
 def test_probes_run_only_when_they_are_wanted(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from .opening import OpenSite
 _one_at_a_time = threading.Lock()  # pytest keeps state of its own in the process
 _imported: dict[str, tuple[int, int, int]] = {}
 """The files of the checks of the last inspection, as they were when it began."""
+_OPTIONS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+"""By these a person adds to every run of pytest."""
 # pytest's own plugins that an inspection has no use for: each costs its import
 _WITHOUT = [
     "cacheprovider",
@@ -90,7 +93,7 @@ def inspect(
     arguments += [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
     # stderr stays: while one host is looked at, the progress of others is told there
     named = _Named(inspector, files)
-    with _one_at_a_time, contextlib.redirect_stdout(said):
+    with _one_at_a_time, contextlib.redirect_stdout(said), _without_a_persons_options():
         _forget_all_but(files)
         folders = dict.fromkeys(str(file.parent) for file in files)
         status = pytest.main([*arguments, *folders], plugins=[plugin, named])
@@ -98,6 +101,16 @@ def inspect(
         reasons = "\n".join(named.errors) or said.getvalue().strip()
         raise CheckError(f"the checks could not be run:\n{reasons}")
     return inspector
+
+
+@contextlib.contextmanager
+def _without_a_persons_options() -> Iterator[None]:
+    """Hide what a person wants of pytest in their own tests: ours are no tests of theirs."""
+    hidden = {name: os.environ.pop(name) for name in _OPTIONS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _forget_all_but(files: Collection[Path]) -> None:

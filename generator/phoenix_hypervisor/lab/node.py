@@ -14,7 +14,7 @@ from ..errors import PhoenixError
 from ..process import Ended, attach, run
 from ..secrets import Text
 from . import boots, graphics, machine, pci, sandbox, skeleton
-from .quick import QUICK
+from .quick import QUICK, WARM
 
 MARKER = "phoenix-lab.json"
 ACTIONS = "actions.log"
@@ -243,9 +243,10 @@ class LabNode:
             if ours and path.name not in {*wanted, PROGRAM}:
                 path.unlink()
         python = f"{shlex.quote(str(sandbox.python()))} -I -S -X pycache_prefix={sandbox.PYTHON_CACHE}"
-        start = f"exec {python} {sandbox.STANDINS}/__main__.py"
+        start = f"exec {python} {sandbox.STANDINS}/__main__.py --warm"
         for tool in wanted:
-            _write_wrapper(folder / tool, f'{QUICK.get(tool, "")}{start} {tool} "$@"')
+            ask = WARM.replace("TOOL", tool)
+            _write_wrapper(folder / tool, f'{QUICK.get(tool, "")}{ask}{start} {tool} "$@"')
         _write_wrapper(folder / PROGRAM, f'exec {python} {sandbox.PROGRAMS}/run.py "$@"')
 
     def _set_gpus(self, gpus: Sequence[Gpu], *, driver: bool) -> None:

@@ -205,7 +205,7 @@ def _ours(place: str) -> bool:
     """Tell whether a program is one of the lab's, which say themselves when they run."""
     try:
         with open(place, "rb") as file:
-            head = file.read(400)
+            head = file.read(2000)
     except OSError:
         return False
     return head.startswith(b"#!") and (b"lab-program" in head or b" dockerd " in head)
