@@ -60,7 +60,7 @@ def loses_its_simulation(scene):
     """As where Proxmox's simulation meets a rule it does not know, and can tell nothing."""
     tool = scene.node.root / "usr/local/sbin/pve-firewall"
     lines = tool.read_text().splitlines()
-    tool.write_text("\n".join([*lines[:-1], '[ "$1" != simulate ] || exit 255', lines[-1]]) + "\n")
+    tool.write_text("\n".join([lines[0], '[ "$1" != simulate ] || exit 255', *lines[1:]]) + "\n")
 
 
 # Nobody is locked out.
