@@ -41,7 +41,7 @@ test-real: $(VENV)/installed-dev
 
 # The image is kept in /var/cache/phoenix-lab (without root: ~/.cache/phoenix-lab), or where PHOENIX_LAB_CACHE says.
 test-vm: $(VENV)/installed-dev
-	$(PYTEST) -m vm tests/vm
+	$(PYTEST) -n 2 --dist loadgroup --no-loadscope-reorder --durations=10 -m vm tests/vm
 
 soak: $(VENV)/installed-dev
 	PHOENIX_VM_KILLS=200 $(PYTEST) -m vm tests/vm/test_power.py

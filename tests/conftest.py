@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,9 +24,27 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Let one process run what shares something costly: a module's tests, a kind's life on lab nodes."""
-    for item in items:
-        if not any(mark.name == "xdist_group" for mark in item.iter_markers()):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from tests.groups import Groups
+
+    return Groups(config, log)
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory):
+    """The reference site with its secrets, on a node on which nothing has been done yet: to be copied."""
+    from tests import reference
+
+    return reference.made(reference.copied(tmp_path_factory.mktemp("blank") / "site"))
+
+
+@pytest.fixture(scope="session")
+def demonstrated(blank, tmp_path_factory):
+    """The reference site as `make demo` leaves it, to be copied, and all that was said on the way."""
+    from tests import reference
+
+    return reference.demonstrated(blank, tmp_path_factory.mktemp("demonstrated"))

@@ -119,6 +119,11 @@ class UnitFile(NamedTuple):
             interrupts=f"the service {self.unit}",
         )
 
+    def stop(self, *others: str) -> Step:
+        """Stop somebody else's unit that we started, and let nothing start it: as its package brought it."""
+        argv = ("systemctl", "disable", "--now", self.unit, *others)
+        return Step(" ".join(argv), argv, effect=Effect.RESTART, interrupts=f"the service {self.unit}")
+
     # What is seen, by checks
 
     def look(self, host: Any) -> Found:

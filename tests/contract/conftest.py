@@ -1,7 +1,5 @@
 """Every test here that names `life` runs once for each set of samples of each kind; `kind`, for each kind."""
 
-from pathlib import Path
-
 import pytest
 from tests.contract.ground import kinds
 from tests.contract.life import Life
@@ -9,7 +7,6 @@ from tests.contract.life import Life
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.observe.kinds_page import sets
 
-HERE = Path(__file__).parent
 _lives: dict[tuple[str, int], Life] = {}
 
 
@@ -20,17 +17,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("life", found, ids=ids, indirect=True)
     elif "kind" in metafunc.fixturenames:
         metafunc.parametrize("kind", kinds())
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all of a kind: its chapters are lived once."""
-    for item in (item for item in items if HERE in item.path.parents):
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        if "life" in params:
-            item.add_marker(pytest.mark.xdist_group(params["life"][0]))
-        elif kind := params.get("kind", params.get("kind_of_check")):
-            item.add_marker(pytest.mark.xdist_group(kind))
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,10 @@ class Keeping:
         self._file.write_text(json.dumps({**self._kept(), name: value.decode()}))
         return True
 
+    def take_over(self, other: "Keeping") -> None:
+        """Know what another knows."""
+        self._file.write_text(json.dumps(other._kept()))
+
     def _kept(self) -> dict[str, str]:
         return dict(json.loads(self._file.read_text())) if self._file.exists() else {}
 
@@ -133,27 +137,45 @@ class Scene:
         note_owners_anew(self.node.root, scene.node.root)
         return scene
 
+    def beside(self, folder: Path) -> "Scene":
+        """A site of its own with this very node: for what only looks at it."""
+        lab = self.node.folder.parent
+        (folder / lab.relative_to(self.folder)).parent.mkdir(parents=True)
+        (folder / lab.relative_to(self.folder)).symlink_to(lab)
+        Keeping(folder).take_over(Keeping(self.folder))
+        return Scene(folder)
+
     def declare(self, sections: Mapping[str, Any]) -> Site:
         """Write what the node should be, and read the site."""
         return declared(self.folder, {HOST: sections})
 
-    def run(self, *, apply: bool = False, prune: bool = False, destroy: Collection[str] = ()) -> Run:
-        """Plan what is declared, and carry it out if wanted, as `phoenix plan` and `phoenix apply` do."""
+    def run(
+        self,
+        *,
+        apply: bool = False,
+        prune: bool = False,
+        destroy: Collection[str] = (),
+        orphans: bool = True,
+    ) -> Run:
+        """Plan what is declared, and carry it out if wanted, as `phoenix plan` and `phoenix apply` do.
+
+        Without `orphans` as they do with `--target`: every kind is asked what it owns otherwise.
+        """
         site = load(self.folder, Keeping(self.folder))
         opened = OpenSite(site, Fleet(site.inventory, self.folder, guests=site.guests.values()))
         consent, before = Consent(prune, frozenset(destroy), apply), len(self.node.actions())
         outcome = None
         try:
-            seen = inspect(opened, opened.scope(()), probes=apply, orphans=True)
-            looks, orphans = seen.looks(), seen.orphans()
-            plan, trips = build(site, looks, orphans, consent), opened.fleet.trips()[HOST]
+            seen = inspect(opened, opened.scope(()), probes=apply, orphans=orphans)
+            looks, found = seen.looks(), seen.orphans()
+            plan, trips = build(site, looks, found, consent), opened.fleet.trips()[HOST]
             if apply and plan.pending:
                 outcome = Engine(opened, plan, looks, consent, lambda *_: None).run()
         finally:
             opened.fleet.close()
         acts = [act["command"] for act in self.node.actions()[before:]]
         shown = _shown(site, plan, looks, outcome)
-        return Run(plan, seen.findings, orphans, outcome, acts, shown, trips)
+        return Run(plan, seen.findings, found, outcome, acts, shown, trips)
 
 
 def _shown(site: Site, plan: Plan, looks: Mapping[Ref, Look], outcome: Outcome | None) -> str:

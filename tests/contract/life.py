@@ -1,6 +1,7 @@
 """The life of one sample on lab nodes, each chapter lived once and read by many tests.
 
-A chapter begins with a copy of the node the chapter before left, so no test depends on another's order.
+A chapter that changes something begins with a copy of the node the chapter before left, so no test depends
+on another's order.
 """
 
 import functools
@@ -23,7 +24,7 @@ from phoenix_hypervisor.inspect.looks import Finding, Look, Status, Verdict
 from phoenix_hypervisor.inspect.opening import OpenSite
 from phoenix_hypervisor.inspect.session import inspect
 from phoenix_hypervisor.lab.node import WRAPPER
-from phoenix_hypervisor.observe.kinds_page import GUESTS, sections, sets
+from phoenix_hypervisor.observe.kinds_page import GUESTS, sections, sets, yaml
 from phoenix_hypervisor.resource import MADE_FOLDER, Difference, Kind, Ref, Refusal, Samples, Step
 from phoenix_hypervisor.transport import Answer, Question
 
@@ -71,6 +72,12 @@ class OneNode(Fleet):
         self._node.close()
 
 
+_bare: dict[Path, Scene] = {}
+"""Folder of lives → the bare node that all of them begin with."""
+_around: dict[tuple[Path, str], Chapter] = {}
+"""Folder of lives, what a sample needs → the node that has it: half of all samples need nothing."""
+
+
 class Life:
     """One set of samples of one kind, from the bare node to its removal."""
 
@@ -80,6 +87,7 @@ class Life:
         self.host = self.samples.guest or HOST
         """Where the sample is: the node, or a guest on it."""
         self.ref = Ref(self.host, name, self.host if self.kind.singleton else self.samples.name)
+        self._lives = folder
         self._folder = folder / f"{name}-{number}"
         self._folder.mkdir()
 
@@ -90,6 +98,12 @@ class Life:
         """Copy a scene, and declare the sample with these settings there."""
         scene = after.copy(self._folder / name)
         return scene, scene.declare(self.sections(settings))
+
+    def looked_at(self, name: str, at: Scene, settings: Mapping[str, Any] | None, **ways: bool) -> Chapter:
+        """Declare the sample with these settings, and look at a scene's own node: a plan changes nothing."""
+        scene = at.beside(self._folder / name)
+        scene.declare(self.sections(settings))
+        return Chapter(scene, scene.run(**ways))
 
     def resource(self, settings: Mapping[str, Any]) -> Kind:
         """The sample as a model, through the loader."""
@@ -150,25 +164,29 @@ class Life:
 
     # The chapters.
 
-    @functools.cached_property
+    @property
     def bare(self) -> Scene:
-        return Scene.fresh(self._folder / "bare")
+        if self._lives not in _bare:
+            _bare[self._lives] = Scene.fresh(self._lives / "bare")
+        return _bare[self._lives]
 
-    @functools.cached_property
+    @property
     def around(self) -> Chapter:
         """What the sample needs is there, the sample is not."""
-        scene, _ = self.begin("around", self.bare, None)
-        return Chapter(scene, scene.run(apply=True))
+        needed = self._lives, yaml(self.sections(None))
+        if needed not in _around:
+            scene, _ = self.begin("around", self.bare, None)
+            _around[needed] = Chapter(scene, scene.run(apply=True))
+        return _around[needed]
 
     @functools.cached_property
     def missing(self) -> Chapter:
         """The first declaration on a node without the thing: looked at only."""
-        scene, _ = self.begin("missing", self.around.scene, self.samples.first)
-        return Chapter(scene, scene.run())
+        return self.looked_at("missing", self.around.scene, self.samples.first, orphans=False)
 
     def _applied(self, name: str, after: Scene, settings: Mapping[str, Any]) -> Chapter:
         scene, _ = self.begin(name, after, settings)
-        return Chapter(scene, scene.run(apply=True), scene.run(apply=True))
+        return Chapter(scene, scene.run(apply=True, orphans=False), scene.run(apply=True))
 
     @functools.cached_property
     def first(self) -> Chapter:
@@ -177,8 +195,7 @@ class Life:
     @functools.cached_property
     def drift(self) -> Run:
         """The second declaration looked at on a node that has the first."""
-        scene, _ = self.begin("drift", self.first.scene, self.samples.second)
-        return scene.run()
+        return self.looked_at("drift", self.first.scene, self.samples.second, orphans=False).run
 
     @functools.cached_property
     def second(self) -> Chapter:
@@ -190,8 +207,7 @@ class Life:
 
     @functools.cached_property
     def orphan(self) -> Run:
-        scene, _ = self.begin("orphan", self.first.scene, None)
-        return scene.run()
+        return self.looked_at("orphan", self.first.scene, None).run
 
     @functools.cached_property
     def pruned_without_consent(self) -> Run:
@@ -211,13 +227,14 @@ class Life:
     @functools.cached_property
     def absent_without_consent(self) -> Run:
         scene, _ = self.begin("unallowed", self.first.scene, self._gone)
-        return scene.run(apply=True)
+        return scene.run(apply=True, orphans=False)
 
     @functools.cached_property
     def absent(self) -> Chapter:
         scene, _ = self.begin("absent", self.first.scene, self._gone)
         allowed = [str(self.ref)]
-        return Chapter(scene, scene.run(apply=True, destroy=allowed), scene.run(apply=True, destroy=allowed))
+        gone = scene.run(apply=True, destroy=allowed, orphans=False)
+        return Chapter(scene, gone, scene.run(apply=True, destroy=allowed))
 
     @property
     def _gone(self) -> dict[str, Any]:

@@ -16,19 +16,22 @@ SAYS_SO = (Verdict.FAILED, Verdict.NOTICE)
 
 @pytest.fixture(scope="module")
 def trials():
-    """Trials on a life's scenes; their connections are closed at the end."""
+    """Trials on a life's scenes, each made once; their connections are closed at the end."""
     fleets: list[Fleet] = []
-
     known: dict[tuple[str, str], Answers] = {}
+    begun: dict[tuple[str, str, str], Trial] = {}
 
     def begin(life, chapter, settings):
         scene = getattr(life, chapter).scene
-        site = scene.declare(life.sections(settings))
         key = (str(scene.folder), life.ref.full)
-        if key not in known:
-            fleets.append(Fleet(site.inventory, scene.folder, guests=site.guests.values()))
-            known[key] = Answers(fleets[-1].transport(life.host))
-        return Trial(site, life.ref, registry.homes()[life.ref.kind].verify, known[key])
+        if (*key, repr(settings)) not in begun:
+            site = scene.declare(life.sections(settings))
+            if key not in known:
+                fleets.append(Fleet(site.inventory, scene.folder, guests=site.guests.values()))
+                known[key] = Answers(fleets[-1].transport(life.host))
+            verify = registry.homes()[life.ref.kind].verify
+            begun[*key, repr(settings)] = Trial(site, life.ref, verify, known[key])
+        return begun[*key, repr(settings)]
 
     yield begin
     for fleet in fleets:

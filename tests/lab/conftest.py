@@ -4,20 +4,18 @@
 about, and what is looked at in a fraction of the time. `whole` and `whole_converged` are the site as it is.
 """
 
-import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-from tests.lab.running import PASSWORD, REPOSITORY, LabSite
 from tests.lab.small import SmallSite
+from tests.reference import copied, made
 
 from phoenix_hypervisor.errors import PhoenixError
 
 STORAGE = ("profiles", "hardware", "zfs_pool", "zfs_dataset", "zfs_arc", "pve_storage")
 SHARES = ("nfs_export", "samba_share", "samba_user")
-SECRETS = ("jupyter/token", "samba/heads", "unix/admin")
 FOR_GUESTS = "shared-prod-data-volumes"
 
 
@@ -35,69 +33,31 @@ def _storage_alone(folder: Path) -> None:
         file.write_text("".join(line for line in text.splitlines(keepends=True) if FOR_GUESTS not in line))
 
 
-def _made(folder: Path, *, whole: bool) -> LabSite:
-    for part in ("configs", "inventory"):
-        shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("*.age"))
-    if not whole:
-        _storage_alone(folder)
-    site = LabSite(folder)
-    for arguments, stdin in (
-        (("secrets", "init"), b""),
-        *((("secrets", "set", name), PASSWORD.encode()) for name in SECRETS),
-        (("lab", "up"), b""),
-    ):
-        ran = site.run(*arguments, stdin=stdin)
-        assert ran.status == 0, ran
-    try:
-        site.on_node("true")
-    except PhoenixError as error:
-        pytest.skip(f"this machine does not let us make a lab: {error}")
-    return site
-
-
-def _converge(site: LabSite) -> LabSite:
-    ran = site.run("apply", "--json")
-    assert ran.status == 0, ran
-    (site.folder / "outcome.json").write_text(ran.out)
-    return site
-
-
 @pytest.fixture(scope="session")
 def _fresh_once(tmp_path_factory):
-    return _made(tmp_path_factory.mktemp("lab") / "fresh", whole=False)
+    folder = copied(tmp_path_factory.mktemp("lab") / "fresh")
+    _storage_alone(folder)
+    return made(folder)
 
 
 @pytest.fixture(scope="session")
 def _converged_once(_fresh_once, tmp_path_factory):
-    return _converge(_fresh_once.copy(tmp_path_factory.mktemp("lab") / "converged"))
-
-
-@pytest.fixture(scope="session")
-def _whole_once(tmp_path_factory):
-    return _made(tmp_path_factory.mktemp("lab") / "whole", whole=True)
-
-
-@pytest.fixture(scope="session")
-def _whole_converged_once(_whole_once, tmp_path_factory):
-    return _converge(_whole_once.copy(tmp_path_factory.mktemp("lab") / "converged"))
-
-
-@pytest.fixture(scope="session")
-def converged_with(_whole_converged_once):
-    """What the one apply of the whole site said that brought a fresh node there."""
-    return json.loads((_whole_converged_once.folder / "outcome.json").read_text())
+    site = _fresh_once.copy(tmp_path_factory.mktemp("lab") / "converged")
+    ran = site.run("apply", "--yes")
+    assert ran.status == 0, ran
+    return site
 
 
 @pytest.fixture
-def whole(_whole_once, tmp_path):
+def whole(blank, tmp_path):
     """The reference site with its guests, on a node on which nothing has been done yet."""
-    return _whole_once.copy(tmp_path / "site")
+    return blank.copy(tmp_path / "site")
 
 
 @pytest.fixture
-def whole_converged(_whole_converged_once, tmp_path):
+def whole_converged(demonstrated, tmp_path):
     """The reference site with its guests, on a node that is as declared."""
-    return _whole_converged_once.copy(tmp_path / "site")
+    return demonstrated.site.copy(tmp_path / "site")
 
 
 @pytest.fixture

@@ -132,21 +132,31 @@ class Containers:
         for name, sections in guests.items():
             (self.folder / f"configs/guests/{name}.yaml").write_text(yaml(sections))
 
-    def run(self, *, apply: bool = False, prune: bool = False, destroy: tuple[str, ...] = ()) -> Run:
-        """Plan what is declared, and carry it out if wanted, as `phoenix plan` and `phoenix apply` do."""
+    def run(
+        self,
+        *,
+        apply: bool = False,
+        prune: bool = False,
+        destroy: tuple[str, ...] = (),
+        orphans: bool = True,
+    ) -> Run:
+        """Plan what is declared, and carry it out if wanted, as `phoenix plan` and `phoenix apply` do.
+
+        Without `orphans` as they do with `--target`: every kind is asked what it owns otherwise.
+        """
         site = load(self.folder)
         opened = OpenSite(site, Fleet(site.inventory, self.folder, guests=site.guests.values()))
         consent, outcome = Consent(prune, frozenset(destroy)), None
         try:
-            seen = inspect(opened, opened.scope(()), probes=apply, orphans=True)
-            looks, orphans = seen.looks(), seen.orphans()
-            plan = build(site, looks, orphans, consent)
+            seen = inspect(opened, opened.scope(()), probes=apply, orphans=orphans)
+            looks, found = seen.looks(), seen.orphans()
+            plan = build(site, looks, found, consent)
             if apply and plan.pending:
                 outcome = Engine(opened, plan, looks, consent, lambda *_: None).run()
         finally:
             opened.fleet.close()
         notices = [notice for look in looks.values() for notice in look.notices]
-        return Run(plan, outcome, notices, [str(ref) for ref in orphans])
+        return Run(plan, outcome, notices, [str(ref) for ref in found])
 
     def apply(self, **further: Any) -> Run:
         return self.run(apply=True, **further)

@@ -77,14 +77,15 @@ def test_killed_while_a_reload_is_due_the_next_run_still_reloads(converged):
     assert (applied["exit"], steps(applied)) == (0, ["systemctl reload-or-restart smbd"])
 
 
-def test_ctrl_c_stops_between_two_steps_and_the_next_run_does_the_rest(converged):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_between_two_steps_and_the_next_run_does_the_rest(converged, number):
     for name in ("zfs-property", "storage-content"):
         converged.drift(name)
     wait = "touch /root/here; while [ ! -e /root/on ]; do sleep 0.02; done"
     converged.fault(Sort.CHANGE, 1, wait)
     started = converged.start("apply", "--yes")
     wait_for((converged.node.root / "root/here").exists)
-    os.kill(started.pid, signal.SIGINT)
+    os.kill(started.pid, number)
     (converged.node.root / "root/on").touch()
     ended = started.end()
     assert ended.status == 130, ended

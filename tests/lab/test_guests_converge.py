@@ -19,11 +19,11 @@ def conf(site, vmid):
 
 
 @pytest.fixture
-def made(converged_with):
+def made(demonstrated):
     """When each container was being made: VMID → began, ended."""
     return {
         int(step["resource"].partition("lxc:")[2]): (step["began"], step["began"] + step["seconds"])
-        for step in converged_with["steps"]
+        for step in demonstrated.steps
         if step["title"].startswith(("pct create", "pct clone"))
     }
 
@@ -46,16 +46,6 @@ def test_all_ten_are_there_the_layers_sealed_and_the_workloads_running(whole_con
     assert "/models" in chat
 
 
-def test_then_nothing_is_left_to_do_and_the_health_check_agrees(whole_converged):
-    with whole_converged.nothing_done():
-        planned = whole_converged.plan()
-        applied = whole_converged.run("apply", "--yes", "-v")
-        verified = whole_converged.run("verify", "-q", "-k", "lxc or shared_volume or host_file")
-    assert (planned["exit"], planned["entries"], planned["orphans"], planned["notices"]) == (0, [], [], {})
-    assert (applied.status, applied.out) == (0, "142 resources as declared, nothing to do\n")
-    assert verified.status == 0, verified
-
-
 def test_the_desktop_works_and_is_told_when_it_does_not(whole_converged):
     def inside(command):
         said = whole_converged.on_node(f"qm guest exec 8001 -- sh -c {shlex.quote(command)}")
@@ -75,7 +65,29 @@ def test_the_desktop_works_and_is_told_when_it_does_not(whole_converged):
     assert "ModuleNotFoundError: No module named 'torch'" in ran.out
 
 
-def test_branches_were_made_at_the_same_time_and_no_layer_was_cloned_twice_at_once(converged_with, made):
+LOGGED = """\
+logger -t test from the node
+lxc-attach -n 953 --clear-env -- logger -t test from the gateway
+tries=0
+until said=$(lxc-attach -n 960 --clear-env -- journalctl -D /var/log/journal/remote -q -t test) &&
+    [ "$(printf '%s\\n' "$said" | wc -l)" -ge 2 ]; do
+    [ "$tries" -lt 600 ] || exit 1
+    tries=$((tries + 1))
+    sleep 0.1
+done
+printf '%s\\n' "$said"
+"""
+
+
+def test_what_is_logged_on_the_node_and_in_a_guest_is_found_where_the_site_s_logs_are(whole_converged):
+    found = [line.split() for line in whole_converged.on_node(LOGGED).splitlines()]
+    assert {(words[3], " ".join(words[5:])) for words in found} == {
+        ("phoenix", "from the node"),
+        ("nginx-vscoderag", "from the gateway"),
+    }
+
+
+def test_branches_were_made_at_the_same_time_and_no_layer_was_cloned_twice_at_once(demonstrated, made):
     assert set(made) == {*LAYERS, *WORKLOADS}
 
     def together(one, other):
@@ -86,14 +98,14 @@ def test_branches_were_made_at_the_same_time_and_no_layer_was_cloned_twice_at_on
         cloned.setdefault(layer, []).append(made[child])
         sealed = max(
             step["began"] + step["seconds"]
-            for step in converged_with["steps"]
+            for step in demonstrated.steps
             if step["resource"] == f"phoenix/lxc_layer:{layer}"
         )
         assert sealed <= made[child][0]
     for times in cloned.values():
         assert not any(together(*pair) for pair in itertools.combinations(times, 2))
     spans = {}
-    for step in converged_with["steps"]:
+    for step in demonstrated.steps:
         vmid = step["resource"].partition("lxc:")[2]
         if vmid:
             spans.setdefault(vmid, []).append((step["began"], step["began"] + step["seconds"]))
@@ -105,24 +117,12 @@ def test_branches_were_made_at_the_same_time_and_no_layer_was_cloned_twice_at_on
     assert ("901", "902") in beside or ("901", "953") in beside or ("902", "953") in beside
 
 
-def test_no_two_steps_on_one_containers_conf_ran_at_once(converged_with):
+def test_no_two_steps_on_one_containers_conf_ran_at_once(demonstrated):
     times = {}
-    for step in converged_with["steps"]:
+    for step in demonstrated.steps:
         if "/lxc" in step["resource"]:
             vmid = step["resource"].rpartition(":")[2]
             times.setdefault(vmid, []).append((step["began"], step["began"] + step["seconds"]))
     for spans in times.values():
         ordered = sorted(spans)
         assert all(first[1] <= second[0] + CLOCKS for first, second in itertools.pairwise(ordered))
-
-
-def test_the_plan_of_an_empty_node_names_every_step_that_was_run(whole, converged_with):
-    planned = whole.plan()
-    announced = {(one["resource"], step["title"]) for one in planned["entries"] for step in one["steps"]}
-    guests = {
-        (step["resource"], step["title"])
-        for step in converged_with["steps"]
-        if "lxc" in step["resource"] or not step["resource"].startswith("phoenix/")
-    }
-    assert guests - announced == set()
-    assert planned["exit"] == 2

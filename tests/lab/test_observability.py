@@ -80,12 +80,15 @@ def test_a_log_and_metrics_are_written_and_the_screen_stays_as_it_is(converged, 
 def test_places_that_cannot_be_written_stop_nothing(converged, tmp_path):
     missing = tmp_path / "missing"
     converged.drift("zfs-property")
-    ran = converged.run(
-        "--log-file", str(missing / "log"), "apply", "--yes", "--metrics-file", str(missing / "m")
-    )
+    places = ("--metrics-file", str(missing / "m"), "--report", str(tmp_path / "report.html"))
+    ran = converged.run("--log-file", str(missing / "log"), "apply", "--yes", "--quiet", *places)
     assert ran.status == 0
-    assert ran.err.count("the run goes on") == 2
-    assert converged.run("plan").status == 0
+    assert [line for line in ran.err.splitlines() if "the run goes on" not in line] == []  # and no step
+    assert len(ran.err.splitlines()) == 2
+    assert re.fullmatch(r"1 step run; \d+ resources as declared\n", ran.out)
+    assert f"<code>{DATASET}</code>" in (tmp_path / "report.html").read_text()
+    planned = converged.run("plan", "-q")
+    assert (planned.status, planned.out.count("\n"), "nothing to do" in planned.out) == (0, 1, True)
 
 
 def test_a_health_check_logs_and_counts_too(converged, tmp_path):

@@ -1,7 +1,11 @@
 """What a run leaves behind: a record of each plan, apply and health check, and nothing that counts."""
 
+import os
 import shutil
+import subprocess
+import sys
 
+import pytest
 from tests.lab.running import REPOSITORY
 
 DATASET = "zfs_dataset:fastData/heads-bulk-data"
@@ -55,6 +59,22 @@ def test_a_folder_that_takes_no_records_stops_nothing(converged):
     ran = converged.run("plan")
     assert ran.status == 0
     assert "no record of this run is kept" in ran.err
+
+
+def test_a_disk_that_becomes_full_stops_nothing(converged):
+    """A file system of one page: the record begins, and its second line fails."""
+    converged.drift("zfs-property")
+    full = 'mount -t tmpfs -o size=4k none "$1" && exec "$2" -m phoenix_hypervisor --site "$3" apply --yes -q'
+    places = [str(converged.folder / ".phoenix/runs"), sys.executable, str(converged.folder)]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", full, "sh", *places]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, env=plain)
+    if ran.returncode and "phoenix" not in ran.stderr:
+        pytest.skip(f"nothing can be mounted here: {ran.stderr}")
+    said = f"no record of this run is kept: {places[0]}: No space left on device; the run goes on\n"
+    assert (ran.returncode, ran.stderr) == (0, said)
+    assert "1 step run" in ran.stdout
+    assert converged.plan()["entries"] == []
 
 
 def test_the_repository_keeps_no_records():

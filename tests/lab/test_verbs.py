@@ -11,6 +11,8 @@ from tests.lab.running import LONGEST, NODE, NODE_FILE, LabSite
 
 from phoenix_hypervisor.errors import PhoenixError
 from phoenix_hypervisor.lab.faults import Sort
+from phoenix_hypervisor.observe import history_screen
+from phoenix_hypervisor.records import files
 
 NODE_TEXT = """\
 hardware:
@@ -170,6 +172,11 @@ def test_a_guest_is_stopped_and_started_and_nobody_else(site) -> None:
     assert pids(site)["953"] == before["953"]
     with site.nothing_done():
         assert site.run("start", "950").out == "✓ 950 vllm-chat runs already\n"
+    done = files.listed(site.folder)[:4]
+    assert [(one.run["verb"], one.end["exit"], one.counts.get("ran", 0)) for one in done] == [
+        ("start", 0, 0), ("start", 0, 1), ("stop", 0, 0), ("stop", 0, 1),
+    ]  # fmt: skip
+    assert "done, 1 step" in "\n".join(history_screen.lines(done))
 
 
 def test_a_restart_starts_anew_and_needs_a_guest_that_runs(site) -> None:
@@ -535,6 +542,10 @@ def test_a_command_runs_in_the_named_guests_and_nodes(site) -> None:
     site.on_node("pct stop 950")
     ran = site.run("exec", "950", "--", "true")
     assert (ran.status, ran.err) == (1, "guest `vllm-chat` does not run\n")
+    told = files.found(site.folder, "last")
+    (step,) = [event for event in told if event["event"] == "ran"]
+    assert (step["resource"], step["title"], step["status"], step["said"]) == ("vllm-chat", "true", 1, "")
+    assert (told[0]["verb"], told[-1]["exit"]) == ("exec", 1)
     with site.nothing_done():
         ran = site.run("exec", "vllm-chat", "ls")
     assert (ran.status, ran.err) == (

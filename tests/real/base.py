@@ -26,7 +26,7 @@ TOOLS = {
 PACKAGES = (
     "systemd-sysv", "dbus", "openssh-server", "iproute2", "samba", "smbclient", "nfs-kernel-server",
     "rpcbind", "acl", "attr", "python3", "procps", "kmod", "openssl", "lxc", "uidmap", "busybox-static",
-    "iputils-ping", "zstd", "iptables", "ipset", "cloud-init",
+    "iputils-ping", "zstd", "iptables", "ipset", "cloud-init", "systemd-journal-remote", "curl",
 )  # fmt: skip
 UNWANTED = ("man", "doc", "locale", "info")
 # Without a kernel of its own a node cannot have these; the rest only costs time at every boot.

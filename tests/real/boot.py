@@ -1,6 +1,6 @@
 """What runs when a node boots, instead of a kernel with hardware and of Proxmox's own services."""
 
-from . import packet_filter
+from phoenix_hypervisor.lab.vm import firewall
 
 DISKS = "/var/lib/phoenix-lab/disks"
 DEVICES = f"""\
@@ -44,33 +44,10 @@ iface vmbr0 inet static
 \tbridge-stp off
 \tbridge-fd 0
 """
-LINKS = """\
-#!/bin/sh
-# Called by LXC: NAME net up veth INTERFACE. Hangs a container's interface on its bridge, as Proxmox's script
-# does: one that is under the firewall on a bridge of its own, between it and the other.
-set -eu
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-port=${5#veth}
-vmid=${port%i*} number=${port#*i}
-net=$(sed -n "/^\\[/q; s/^net$number: //p" "/etc/pve/lxc/$vmid.conf")
-value() { printf '%s\\n' "$net" | tr , '\\n' | sed -n "s/^$1=//p"; }
-for old in "fwbr$port" "fwln$port"; do # of its life before
-    [ ! -e "/sys/class/net/$old" ] || ip link delete "$old"
-done
-bridge=$(value bridge)
-if [ "$(value firewall)" = 1 ]; then
-    ip link add "fwln$port" type veth peer name "fwpr${vmid}p$number"
-    ip link set "fwpr${vmid}p$number" master "$bridge" up
-    bridge=fwbr$port
-    ip link add "$bridge" type bridge forward_delay 0
-    ip link set "fwln$port" master "$bridge" up
-    ip link set "$bridge" up
-fi
-[ -z "$bridge" ] || ip link set "$5" master "$bridge"
-ip link set "$5" up
-"""
 UNITS = {
-    "pve-firewall.service": packet_filter.UNIT,
+    "pve-firewall.service": firewall.UNIT.format(ways="legacy nft").replace(
+        "network.target", "phoenix-lab.service"
+    ),
     "phoenix-lab.service": """\
 [Unit]
 Description=What stands in for this node's hardware

@@ -18,9 +18,9 @@ from threading import Thread
 
 from phoenix_hypervisor.lab import node as lab
 from phoenix_hypervisor.lab import skeleton
+from phoenix_hypervisor.lab.vm import firewall
 
-from . import packet_filter
-from .boot import DEVICES, DISKS, INTERFACES, LINKS, UNITS
+from .boot import DEVICES, DISKS, INTERFACES, UNITS
 from .hub import (
     FOLDER,
     MARK,
@@ -289,9 +289,8 @@ def lay_common(hub: Hub, authorized_key: str) -> None:
         if "@" not in name:
             (wants / name).symlink_to(f"../{name}")
     write(common / "usr/local/lib/phoenix-lab.sh", DEVICES, 0o755)
-    write(common / "usr/share/lxc/lxcnetaddbr", LINKS, 0o755)
-    write(common / packet_filter.PLACE[1:], Path(packet_filter.__file__).read_text())
-    write(common / "usr/local/sbin/pve-firewall", packet_filter.TOOL, 0o755)
+    write(common / "usr/share/lxc/lxcnetaddbr", firewall.BRIDGES, 0o755)
+    write(common / "usr/local/sbin/pve-firewall", firewall.TOOL, 0o755)
     write(common / "root/.ssh/authorized_keys", authorized_key, 0o600)
     for path in (common / "root", common / "root/.ssh"):
         path.chmod(0o700)

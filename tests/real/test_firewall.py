@@ -1,7 +1,8 @@
 """The firewall in a real kernel: what our files say is what packets meet, and nobody stays locked out.
 
 Proxmox's own daemon is not to be had here. Its chains are made by the lab's stand-in for `pve-firewall
-compile`, which is held to what Proxmox printed, and given to the kernel as Proxmox does (packet_filter.py).
+compile`, which is held to what Proxmox printed, and given to the kernel as Proxmox does (packet_filter.py of
+the stand-ins).
 """
 
 import shutil

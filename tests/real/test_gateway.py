@@ -133,6 +133,27 @@ def test_a_request_has_one_id_at_the_client_the_backend_and_in_the_log(server, p
             assert "private" not in json.dumps(line)
 
 
+def test_a_request_has_one_trace_at_the_backend_and_in_the_log(server, port):
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    theirs = {"traceparent": f"00-{trace}-{span}-01", "tracestate": "vendor=1"}
+    with backend(lambda asked: asked.say(200, {})) as chat:
+        server.runs(gateway(
+            {"server_names": [NAME], "port": port, "status": None}, {"a/chat": Service("chat", chat.port)}
+        ))  # fmt: skip
+
+        def told(headers):
+            """What the backend got, and the trace in the log."""
+            got = ask(port, "/v1/models", headers=headers).getheader("X-Request-Id")
+            seen = chat.seen[-1][2]
+            return got, seen.get("traceparent"), seen.get("tracestate"), server.logged(got)[-1]["trace_id"]
+
+        assert told(theirs)[1:] == (theirs["traceparent"], "vendor=1", trace)
+        none = f"00-{'0' * 32}-{span}-01"
+        for wrong in ({}, {"traceparent": "x"}, {"traceparent": none, "tracestate": "vendor=1"}):
+            got, parent, state, logged = told(wrong)
+            assert (parent, state, logged) == (f"00-{got}-{got[:16]}-01", None, got)  # a new trace
+
+
 def error_of(answer):
     told = answer.json["error"]
     assert len(told["request_id"]) == 32

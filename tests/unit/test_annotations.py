@@ -6,10 +6,11 @@ import pytest
 from tests.unit.site_files import NODE, POOL, loaded, make
 
 from phoenix_hypervisor import cli
+from phoenix_hypervisor.converge.outcome import Outcome
 from phoenix_hypervisor.converge.plan import build
 from phoenix_hypervisor.errors import Problem, Where
 from phoenix_hypervisor.inspect.looks import Look, Status
-from phoenix_hypervisor.observe.annotations import of_plan, of_problems
+from phoenix_hypervisor.observe.annotations import of_looks, of_plan, of_problems
 from phoenix_hypervisor.resource import Change, Difference, Ref
 
 BAD = {NODE: POOL + "zfs_dataset:\n  tank/x: {atim: off}\n"}
@@ -48,4 +49,19 @@ def test_a_plan_annotates_what_differs(tmp_path: Path) -> None:
             "::warning file=configs/nodes/pve.yaml,line=8,col=3,title=pve/zfs_dataset%3Atank/x%3A drift::"
             "atime: on → off"
         )
+    ]
+
+
+def test_an_apply_annotates_what_it_left_undone(tmp_path: Path) -> None:
+    site = loaded(tmp_path, {NODE: POOL + "zfs_dataset:\n  tank/x: {atime: off}\n  tank/y: {atime: off}\n"})
+    x, y = Ref("pve", "zfs_dataset", "tank/x"), Ref("pve", "zfs_dataset", "tank/y")
+    looks = {x: Look(x, Status.DRIFT), y: Look(y, Status.BLOCKED, blocked_by=x)}
+    done = Ref("pve", "zfs_pool", "tank")
+    outcome = Outcome({**looks, done: Look(done, Status.OK)}, stuck={x: "no space"})
+    assert list(of_looks(site, outcome)) == [
+        "::error file=configs/nodes/pve.yaml,line=8,col=3,title=pve/zfs_dataset%3Atank/x%3A drift::no space",
+        (
+            "::warning file=configs/nodes/pve.yaml,line=9,col=3,title=pve/zfs_dataset%3Atank/y%3A blocked::"
+            "waits for zfs_dataset:tank/x"
+        ),
     ]

@@ -287,3 +287,17 @@ def test_drift_of_a_host_that_does_not_answer_is_unknown(tmp_path: Path, capsys:
     status, out, err = call(capsys, "--site", tmp_path, "graph", "--drift", "--format", "json")
     assert (status, [one["status"] for one in json.loads(out)["resources"]]) == (3, ["unknown"])
     assert "host `pve`" in err
+
+
+def test_nodes_and_guests_stand_for_all_that_is_in_them(site: Site, reference: Picture) -> None:
+    status = {ref: "drift" if ref.host == "gateway" else "ok" for ref in site.resources}
+    found = drawing.hosts(site, reference._replace(status=status))
+    needs = {ref.name: {need.name for need in needs} for ref, needs in found.drawn.items()}
+    assert needs["template-base"] == needs["ml-desktop"] == {"phoenix"}
+    assert (needs["template-gpu"], needs["phoenix"]) == ({"template-base"}, set())
+    assert "template-vllm" in needs["vllm-chat"]
+    assert closure({ref: tuple(needs) for ref, needs in found.needs.items()}, found.needs)  # no loop
+    assert sorted(found.label(ref) for ref in found.drawn if found.fill(ref) == drawing.COLOURS["drift"]) == [
+        "~ gateway"
+    ]
+    assert "~ gateway</text>" in drawing_svg.svg(found)

@@ -87,8 +87,13 @@ def place(path: Path, line: int = 1) -> str:
     return f"{path.relative_to(REPOSITORY)}:{line}"
 
 
-def imported(path: Path, tree: ast.Module) -> Iterator[tuple[str, int]]:
+@cache
+def imported(path: Path, tree: ast.Module) -> tuple[tuple[str, int], ...]:
     """Absolute names of what a module imports, wherever in it, `from . import x` resolved."""
+    return tuple(_imported(path, tree))
+
+
+def _imported(path: Path, tree: ast.Module) -> Iterator[tuple[str, int]]:
     package = path.relative_to(PACKAGE).parent.parts
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -256,6 +256,34 @@ REMOVALS = {
             "/var/lib/phoenix/pending/prometheus"
         ),
     ],
+    ("journal_receiver", "monitoring"): [
+        (
+            "systemctl disable --now systemd-journal-remote.service systemd-journal-remote.socket [restart] "
+            "(interrupts the service systemd-journal-remote.service)"
+        ),
+        (
+            "run /var/lib/phoenix/scripts/journal_receiver/remove.sh "
+            "/var/lib/phoenix/made/journal_receiver/receiver "
+            "/var/lib/phoenix/pending/systemd-journal-remote.service systemd-journal-remote.service "
+            "[restart] (interrupts the service systemd-journal-remote.service)"
+        ),
+        (
+            "rm -f /etc/systemd/journal-remote.conf.d/zz-phoenix.conf "
+            "/etc/tmpfiles.d/phoenix-journal-remote.conf"
+        ),
+    ],
+    ("journal_sender", "chat"): [
+        (
+            "systemctl disable --now systemd-journal-upload.service [restart] "
+            "(interrupts the service systemd-journal-upload.service)"
+        ),
+        (
+            "run /var/lib/phoenix/scripts/journal_sender/remove.sh "
+            "/var/lib/phoenix/made/journal_sender/sender "
+            "/var/lib/phoenix/pending/systemd-journal-upload.service systemd-journal-upload.service "
+            "[restart] (interrupts the service systemd-journal-upload.service)"
+        ),
+    ],
     ("nginx_gateway", "gateway"): ["run /var/lib/phoenix/scripts/nginx_gateway/remove.sh [reload]"],
     ("lxc", "950"): [
         (
@@ -538,6 +566,26 @@ RELATIONS = [
             "service *, if there",
         ],
     ),
+    (
+        "journal_receiver",
+        "monitoring",
+        {"clients": ["lan"]},
+        [],
+        ["port 19532/tcp", "journals monitoring"],
+        ["package systemd-journal-remote exactly, if there"],
+    ),
+    (
+        "journal_sender",
+        "chat",
+        {},
+        [],
+        ["reaches *"],
+        [
+            "journals * exactly, if there",
+            "network site exactly, if there",
+            "package systemd-journal-remote exactly, if there",
+        ],
+    ),
     ("kernel_cmdline", "iommu", {"value": "pt"}, [], ["iommu node"], []),
     ("kernel_cmdline", "iommu", {"value": "off"}, [], [], []),
     ("kernel_cmdline", "quiet", {}, [], [], []),
@@ -668,6 +716,8 @@ WHOLE_FILES = (
         "compose_app",
         "docker_engine",
         "host_file",
+        "journal_receiver",
+        "journal_sender",
         "network_interface",
         "nginx_gateway",
         "nvidia_container_toolkit",

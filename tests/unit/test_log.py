@@ -42,6 +42,7 @@ def tell_all(listener):
     run.tell("revision", {"revision": "0123456789ab+"})
     run.tell("plan", {"plan": PLAN})
     run.tell("step", {"resource": POOL, "title": "zpool set", "effect": Effect.HOT})
+    run.tell("lock", {"resource": POOL, "title": "zpool set", "lock": "storage:x", "holder": "pve/lxc:900"})
     run.tell("waits", {"node": "pve", "words": "it restarts"})
     run.tell("ran", {**RAN, "status": 0, "said": ""})
     run.tell("ran", {**RAN, "status": 1, "said": "cannot\nset: \x1b[31mno"})
@@ -89,6 +90,7 @@ def test_each_event_is_a_line_for_people_with_time_level_run_and_what_it_is_abou
         "info pve: notice: restart it some time",
         "info inspected: resources are 1 blocked, 1 drift, 1 ok",
         "debug pve/zfs_pool:tank: begins [hot] zpool set",
+        "debug pve/zfs_pool:tank: zpool set waits for storage:x: pve/lxc:900 has it",
         "info pve: it restarts",
         "info pve/zfs_pool:tank: ran [hot] zpool set (0.2 s)",
         "error pve/zfs_pool:tank: ran [hot] zpool set (0.2 s): it ended with 1: cannot\\x0aset: \\x1b[31mno",

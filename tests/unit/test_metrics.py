@@ -470,6 +470,8 @@ def platform_metrics():
         found |= set(re.findall(r"# TYPE (\w+) ", file.read_text()))
     cards = (Path(__file__).parents[2] / "configs/files/monitoring/gpu-metrics.sh").read_text()
     found |= set(re.findall(r"nvidia_gpu_\w+", cards))
+    node = (Path(__file__).parents[2] / "configs/files/monitoring/node-metrics.sh").read_text()
+    found |= set(re.findall(r"(?:pve|smart)_\w+", node))
     return found | {"up", "node_zfs_zpool_state"}  # the lab's kernel has no ZFS that would tell
 
 

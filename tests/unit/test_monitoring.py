@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from tests.unit.programs_running import ask, ended, free_port, running
 
 from phoenix_hypervisor import registry
@@ -201,3 +203,143 @@ def test_what_cards_tell_becomes_metrics_and_nothing_stays_of_cards_that_say_not
         f'nvidia_gpu_utilization_ratio{{gpu="0",{labels.format(1)}}} 0.37',
     }
     assert look("exit 9") == {}
+
+
+NODE_TOOLS = {
+    "pct": "VMID       Status     Lock         Name\n950        running                 vllm-chat\n"
+    "952        stopped                 qdrant\n",
+    "qm": "      VMID NAME    STATUS     MEM(MB)    BOOTDISK(GB) PID\n"
+    "      8001 desktop running    8192  64.00 1234\n",
+    "smartctl": "",
+}
+DISKS = {
+    "--scan": {"devices": [{"name": "/dev/nvme0"}, {"name": "/dev/sda"}]},
+    "/dev/nvme0": {
+        "smart_status": {"passed": True}, "temperature": {"current": 41},
+        "nvme_smart_health_information_log": {"percentage_used": 7},
+    },
+    "/dev/sda": {"smart_status": {"passed": False}},
+}  # fmt: skip
+
+
+def test_what_a_node_tells_of_guests_backups_and_disks_becomes_metrics(tmp_path):
+    if shutil.which("jq") is None:
+        pytest.skip("no jq here: the node has it")
+    folder, tools, dumps = tmp_path / "collected", tmp_path / "bin", tmp_path / "dump"
+    for one in (folder, tools, dumps):
+        one.mkdir()
+    for name, said in NODE_TOOLS.items():
+        (tools / f"{name}.txt").write_text(said)
+        (tools / name).write_text(f"#!/bin/sh\ncat '{tools}/{name}.txt'\n")
+    cases = "".join(f"*' {disk} '*) echo '{json.dumps(said)}';;\n" for disk, said in DISKS.items())
+    (tools / "smartctl").write_text(f'#!/bin/sh\ncase " $* " in\n{cases}esac\nexit 64\n'.replace(
+        "*' --scan '*) ", "*' --scan '*) exec "  # its status counts; that of a disk is told by bits
+    ))  # fmt: skip
+    for tool in NODE_TOOLS:
+        (tools / tool).chmod(0o755)
+    for name, at in (
+        ("lxc-950-2026_01_01-02_30_00.tar.zst", 1000),
+        ("lxc-950-2026_01_02-02_30_00.tar.zst", 2000),
+        ("lxc-950-2026_01_03-02_30_00.log", 3000),
+        ("qemu-8001-2026_01_01-02_30_00.vma.zst", 1500),
+    ):
+        (dumps / f"vzdump-{name}").write_text("")
+        os.utime(dumps / f"vzdump-{name}", (at, at))  # fmt: skip
+
+    def look():
+        script = REPOSITORY / "configs/files/monitoring/node-metrics.sh"
+        env = {"PATH": f"{tools}:{os.environ['PATH']}"}
+        words = ["sh", script, folder, "0", dumps, tmp_path / "none"]
+        subprocess.run(words, check=True, env=env, timeout=60, stderr=subprocess.DEVNULL)
+        return {file.name: file.read_text() for file in folder.iterdir()}
+
+    found = look()
+    assert list(found) == ["pve.prom"]
+    assert [
+        line for line in found["pve.prom"].splitlines() if "certificate" not in line and line[0] != "#"
+    ] == [
+        'pve_guest_running{type="lxc",vmid="950"} 1',
+        'pve_guest_running{type="lxc",vmid="952"} 0',
+        'pve_guest_running{type="qemu",vmid="8001"} 1',
+        *sorted(line for line in found["pve.prom"].splitlines() if line.startswith("pve_backup")),
+        'smart_healthy{disk="/dev/nvme0"} 1',
+        'smart_healthy{disk="/dev/sda"} 0',
+        'smart_temperature_celsius{disk="/dev/nvme0"} 41',
+        'smart_wear_ratio{disk="/dev/nvme0"} 0.07',
+    ]
+    assert 'pve_backup_timestamp_seconds{vmid="950"} 2000\n' in found["pve.prom"]
+    assert 'pve_backup_timestamp_seconds{vmid="8001"} 1500\n' in found["pve.prom"]
+    (tools / "pct").write_text("#!/bin/sh\nexit 5\n")
+    assert look() == {}  # old numbers would look like new ones
+
+
+FIRING = {
+    "TargetDown": 'up{job="x", instance="a"} 0',
+    "ProcessorBusy": 'node_cpu_seconds_total{instance="a", mode="idle"} 0+6x400',
+    "MemoryShort": (
+        'node_memory_MemAvailable_bytes{instance="a"} 1',
+        'node_memory_MemTotal_bytes{instance="a"} 100',
+    ),
+    "FileSystemFull": (
+        'node_filesystem_avail_bytes{instance="a", mountpoint="/"} 5',
+        'node_filesystem_size_bytes{instance="a", mountpoint="/"} 100',
+    ),
+    "PoolDegraded": 'node_zfs_zpool_state{instance="a", zpool="tank", state="degraded"} 1',
+    "BackupOld": 'pve_backup_timestamp_seconds{instance="a", vmid="950"} -200000',
+    "CertificateExpires": 'pve_certificate_expiry_timestamp_seconds{instance="a", file="x"} 600000',
+    "DiskFailing": 'smart_healthy{instance="a", disk="/dev/sda"} 0',
+    "CardHot": 'nvidia_gpu_temperature_celsius{instance="a", gpu="0"} 90',
+    "CardMemoryFull": (
+        'nvidia_gpu_memory_used_bytes{instance="a", gpu="0"} 99',
+        'nvidia_gpu_memory_total_bytes{instance="a", gpu="0"} 100',
+    ),
+    "ModelQueueLong": 'vllm:num_requests_waiting{instance="a", model_name="m"} 11',
+    "GatewayDown": 'nginx_up{instance="a"} 0',
+    "PhoenixDrift": 'phoenix_resources{site="s", host="a", kind="k", status="drift"} 1',
+    "PhoenixCouldNotTell": 'phoenix_resources{site="s", host="a", kind="k", status="unknown"} 1',
+    "PhoenixNodeUnseen": (
+        'phoenix_watch_look_success_timestamp_seconds{site="s", node="a"} 0+60x400',
+        'phoenix_watch_look_timestamp_seconds{site="s", node="a"} 30+60x400',
+    ),
+    "PhoenixWatchStalled": 'phoenix_watch_look_timestamp_seconds{site="t", node="a"} 0',
+    "PhoenixRepairFailed": 'phoenix_watch_steps_total{node="a", effect="hot", result="failed"} 0+1x400',
+    "PhoenixFilesWrong": 'phoenix_watch_files_wrong{site="s"} 1',
+    "PhoenixRunFailed": 'phoenix_run_exit_status{site="s", verb="apply"} 1',
+}
+"""Alert → the numbers for which it fires."""
+CALM = {"up": "1", "nginx_up": "1", "smart_healthy": "1", "phoenix_run_exit_status": "0"}
+
+
+def test_each_rule_fires_by_its_numbers_alone_and_is_silent_otherwise(tmp_path):
+    """Prometheus's own rule tests; after three hours."""
+    if shutil.which("promtool") is None:
+        pytest.skip("no promtool here: it comes with Debian's package prometheus")
+    rules = REPOSITORY / "configs/files/monitoring/rules.yaml"
+    alerts = {
+        rule["alert"]: rule for group in YAML(typ="safe").load(rules)["groups"] for rule in group["rules"]
+    }
+    assert alerts.keys() == FIRING.keys()
+    tests = []
+    for alert, written in FIRING.items():
+        rows = [written] if isinstance(written, str) else written
+        series = [
+            {"series": name + "}", "values": value if "x" in value else f"{value}+0x400"}
+            for name, value in ((row.rpartition("} ")[0], row.rpartition("} ")[2]) for row in rows)
+        ]
+        firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
+        expected = [{"labels": f'{{alertname="{alert}"}}', "value": 1}]
+        tests.append({
+            "interval": "1m", "input_series": series,
+            "promql_expr_test": [{"expr": firing, "eval_time": "3h", "exp_samples": expected}],
+        })  # fmt: skip
+    calm = [{"series": f'{name}{{instance="a"}}', "values": f"{value}+0x400"} for name, value in CALM.items()]
+    tests.append({
+        "interval": "1m", "input_series": calm,
+        "promql_expr_test": [{"expr": "count(ALERTS)", "eval_time": "3h", "exp_samples": []}],
+    })  # fmt: skip
+    file = tmp_path / "test.yaml"
+    file.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": "5m", "tests": tests}))
+    checked = subprocess.run(
+        ["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -184,3 +184,51 @@ def test_the_revision_is_the_commit_and_a_plus_when_files_differ_from_it(tmp_pat
     assert revision.revision(tmp_path) == commit
     (tmp_path / "configs/site.yaml").write_text("name: b\n")
     assert revision.revision(tmp_path) == f"{commit}+"
+
+
+def test_a_record_that_vanished_begins_anew_with_who_began_the_run(tmp_path, warnings):
+    run = recorded(tmp_path, warnings, verb="watch", end=None)
+    for path in (tmp_path / files.FOLDER).iterdir():
+        path.unlink()  # the oldest of many, or by hand
+    run.tell("news", {"sort": "drift"})
+    run.end(0)
+    assert [event["event"] for event in files.found(tmp_path, run.name)] == ["run", "news", "end"]
+    assert warnings == []
+
+
+def test_a_record_that_is_written_for_months_keeps_its_latest_half(tmp_path, warnings):
+    run = Run("watch", [files.Writer(tmp_path, warnings.append, longest=20_000)])
+    run.begin(["phoenix", "watch"])
+    for number in range(400):
+        run.tell("news", {"said": str(number)})
+        (path,) = (tmp_path / files.FOLDER).iterdir()
+        assert path.stat().st_size < 20_200
+    found = files.found(tmp_path, "last")
+    assert (found[0]["event"], found[-1]["said"]) == ("run", "399")
+    assert [int(event["said"]) for event in found[1:]] == list(range(400 - len(found) + 1, 400))
+    assert oct(path.stat().st_mode)[-3:] == "600"
+    assert warnings == []
+
+
+def test_records_of_a_clock_that_was_wrong_are_the_oldest_and_hide_no_others(tmp_path, warnings, monkeypatch):
+    monkeypatch.setattr(files, "KEPT", 2)
+    folder = tmp_path / files.FOLDER
+    folder.mkdir(parents=True)
+    (folder / "20990101-000000-000000.jsonl").write_text(line({"run": "late", "event": "run"}) + "\n")
+    run = recorded(tmp_path, warnings)
+    assert files.found(tmp_path, "last")[0]["run"] == run.name
+    assert [one.name for one in files.listed(tmp_path)] == [run.name, "20990101-000000-000000"]
+    second = recorded(tmp_path, warnings)
+    assert [one.name for one in files.listed(tmp_path)] == [second.name, run.name]
+
+
+def test_a_clock_that_jumps_changes_no_duration(tmp_path, warnings, monkeypatch):
+    from phoenix_hypervisor.records import events
+
+    told = []
+    run = Run("apply", [told.append])
+    monkeypatch.setattr(events.time, "time", lambda: -1e9)
+    with run.phase("inspect"):
+        pass
+    run.end(0)
+    assert [0 <= event["seconds"] < 600 for event in told] == [True, True]

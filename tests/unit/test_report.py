@@ -53,6 +53,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "ran", **RAN},
     {"event": "ran", **RAN, "began": 102.0, "status": 1, "said": "no <room>"},
     {"event": "outcome", "resources": {X: "ok", Y: "drift", TANK: "ok"}, "stuck": {Y: "somebody else's"},
+     "checks": {X: {"held": 4, "wrong": []}, Y: {"held": 1, "wrong": ["test_present", "test_atime"]}},
      "waiting": {}, "reasons": {}, "notices": {}},
     {"event": "end", "exit": 1, "seconds": 4.5},
 ]  # fmt: skip
@@ -110,7 +111,11 @@ def test_the_page_says_how_the_run_ended_and_how_everything_is(site: Site) -> No
     assert f"{Y} ~ differs not repaired: somebody else's present: somebody else's" in text
     assert f"{X} ~ differs Attribute Is Should be atime {EVIL} off {STEP['title']} hot" in text
     assert "2 steps in 4.00 s" in text
-    assert "zfs_dataset:tank/x ✓ as declared zfs_dataset:tank/y ~ differs" in text
+    assert "3 resources 2 ✓ as declared 1 ~ differs" in text
+    assert (
+        "zfs_dataset:tank/x ✓ as declared 4 checks "
+        "zfs_dataset:tank/y ~ differs test_present, test_atime did not hold, 1 did"
+    ) in text
 
 
 def test_what_was_not_repaired_comes_first(site: Site) -> None:
@@ -147,7 +152,7 @@ def test_nothing_is_taken_from_anywhere_else_and_nothing_runs(site: Site) -> Non
 def test_of_many_differences_those_that_wait_for_a_person_are_seen_first(site: Site) -> None:
     many = [entry(f"pve/zfs_dataset:tank/{n}", changes=[{**CHANGE, "actual": str(n)}]) for n in range(20)]
     plan = {"entries": [*many, *ENTRIES[1:]], "resources": {Y: "drift"}, "notices": {}}
-    recorded(site.folder, [{"event": "plan", "plan": plan}], "20270102-030405-000006")
+    recorded(site.folder, [{"event": "plan", "plan": plan}], "20260103-030405-000006")
     text = page(site, "last")
     assert text.index(f"<code>{Y}</code>") < text.index("<summary>20 more</summary>") < text.index("tank/0<")
     assert "more</summary>" not in page(site, NAME)
@@ -164,11 +169,11 @@ def test_a_run_that_did_nothing_says_so(tmp_path: Path) -> None:
 
 def test_the_last_run_is_the_last_that_has_a_plan(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     check = [{"event": "run", "verb": "verify"}, {"event": "end", "exit": 0, "seconds": 1}]
-    recorded(site.folder, check, "20270102-030405-000006")
+    recorded(site.folder, check, "20260103-030405-000006")
     assert NAME in page(site, "last")
-    assert cli.run(["--site", str(site.folder), "report", "2027"]) == 64
+    assert cli.run(["--site", str(site.folder), "report", "20260103"]) == 64
     assert capsys.readouterr().err == (
-        "error: the run 20270102-030405-000006 has no plan\n"
+        "error: the run 20260103-030405-000006 has no plan\n"
         "  hint: name one of `phoenix plan` or `phoenix apply`\n"
     )
 

@@ -1,6 +1,7 @@
 """Traces: spans of a run's events, who asks for them; a collector that takes them, refuses them or hangs."""
 
 import http.server
+import json
 import socket
 import subprocess
 import sys
@@ -18,7 +19,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from phoenix_hypervisor.records import traces
 from phoenix_hypervisor.records.events import Run
-from phoenix_hypervisor.records.traces import Traces, exporters, from_environment
+from phoenix_hypervisor.records.traces import (
+    TracedLooks,
+    Traces,
+    exporters,
+    from_environment,
+    traced_looks,
+)
 
 DATASET = "pve/zfs_dataset:tank/x"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -153,6 +160,41 @@ def test_nothing_is_imported_when_nobody_asks():
     assert subprocess.run([sys.executable, "-c", code], env={}, check=False).returncode == 0
 
 
+def test_all_that_is_run_for_a_look_of_the_watcher_is_one_trace(provider, memory, tmp_path, monkeypatch):
+    from phoenix_hypervisor.watch.looking import Looking
+
+    plan = {"run": "", "lost": {}, "resources": {DATASET: "drift"}, "entries": [
+        {"resource": DATASET, "status": "drift", "orphan": False, "reasons": [],
+         "changes": [{"attribute": "atime", "actual": "on", "desired": "off"}],
+         "steps": [{"effect": "hot", "destroys": ""}]},
+    ]}  # fmt: skip
+    program = tmp_path / "program"
+    program.write_text(f"""#!/bin/sh
+echo "$TRACEPARENT" >>"{tmp_path}/told"
+case " $* " in *" plan "*) echo '{json.dumps(plan)}' ;; *) echo nothing is known; esac
+""")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    looking = Looking(traces=TracedLooks(provider))
+    looking.look(tmp_path, "pve", "hot")
+    plan["lost"] = {"pve": "no answer"}
+    program.write_text(f"#!/bin/sh\necho '{json.dumps(plan)}'\n")
+    looking.look(tmp_path, "pve", "nothing")
+    first, second = memory.get_finished_spans()
+    assert (first.name, first.attributes["phoenix.host"], first.attributes["phoenix.differ"]) == (
+        "phoenix look", "pve", 1,
+    )  # fmt: skip
+    within = f"00-{first.context.trace_id:032x}-{first.context.span_id:016x}"
+    told = (tmp_path / "told").read_text().split()
+    assert [one.rpartition("-")[0] for one in told] == [within, within]  # the plan, and the apply
+    assert first.context.trace_id != second.context.trace_id
+    assert [span.status.is_unset for span in (first, second)] == [True, False]
+    assert traced_looks({}, pytest.fail) is None
+    said = []
+    assert traced_looks({"OTEL_TRACES_EXPORTER": "zipkin"}, said.append) is None
+    assert len(said) == 1
+
+
 # --- over the wire
 
 
@@ -212,10 +254,15 @@ def test_a_collector_that_refuses_is_said_once_without_its_password(collector, m
 
 def test_a_collector_that_is_down_or_mute_holds_up_nobody_for_long(monkeypatch):
     monkeypatch.setattr(traces, "SECONDS", 0.2)
-    said = []
+    said, soon = [], {"OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        run_of(sending(monkeypatch, mute.getsockname()[1], said.append))
+        run_of(sending(monkeypatch, mute.getsockname()[1], said.append, **soon))
         port = mute.getsockname()[1]
-    run_of(sending(monkeypatch, port, said.append))
-    assert [line[:38] for line in said] == ["traces were not taken within 0.2 secon"] * 2
-    assert "canary" not in "".join(said)
+    run_of(sending(monkeypatch, port, said.append, **soon))
+    assert said[0].startswith("traces were not taken within 0.2 seconds")
+    assert said[1].startswith(("traces were not taken", "traces were not sent"))
+    assert (len(said), "canary" in "".join(said)) == (2, False)
+    for thread in threading.enumerate():  # what still tries draws random numbers: another test might mind
+        if thread.name == "traces":
+            thread.join(60)
+            assert not thread.is_alive()

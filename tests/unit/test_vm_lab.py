@@ -1,10 +1,12 @@
 """The parts of the virtual machine's lab that need no QEMU."""
 
+import importlib.util
 import os
 import shutil
 import socket
 import stat
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -77,6 +79,9 @@ def test_a_node_is_laid_out_with_its_names_keys_disks_and_stand_ins() -> None:
     rules = found["own/etc/udev/rules.d/61-phoenix-lab.rules"][1].decode()
     assert 'ENV{ID_SCSI_SERIAL}=="phoenix1", ENV{DEVTYPE}=="disk", SYMLINK+="disk/by-id/ata-LAB_B"\n' in rules
     assert furnishing.drives(disks) == [("phoenix0", 1 << 30), ("phoenix1", 1 << 20)]
+    if sys.implementation.cache_tag == furnishing.IMAGE_PYTHON:
+        code = found["own/usr/local/lib/phoenix-lab/__pycache__/tool_pct.cpython-311.pyc"][1]
+        assert code[:8] == importlib.util.MAGIC_NUMBER + b"\1\0\0\0"  # valid whatever the times of files are
     tools = {path.rpartition("/")[2] for path in found if path.startswith("own/usr/local/sbin/")}
     assert {"pct", "pvesm"} <= tools <= set(standins())
     assert not tools & {"zfs", "zpool", "exportfs", "smbpasswd", "systemctl", "lsblk"}
@@ -265,6 +270,15 @@ def test_verbs_know_a_machine_that_does_not_run(verb) -> None:
     assert verb("fault", "kill-before", "3") == (0, "pve1: kill-before 3\n")
     assert verb("down") == (0, "pve1: removed\n")
     assert not verb.folder.exists()
+
+
+def test_an_image_can_be_built_beforehand(verb, monkeypatch: pytest.MonkeyPatch) -> None:
+    def built(tell):
+        tell("it takes a while")
+        return IMAGE._replace(root=Path("/cache/image-key/root.img"))
+
+    monkeypatch.setattr(image, "image", built)
+    assert verb("image") == (0, "/cache/image-key\nit takes a while\n")
 
 
 def test_a_node_in_a_sandbox_does_not_become_a_machine_by_the_way(verb) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import http.server
+import itertools
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,7 +28,7 @@ from phoenix_hypervisor.watch.alone import alone
 from phoenix_hypervisor.watch.files import KEPT, Files
 from phoenix_hypervisor.watch.latest import Latest
 from phoenix_hypervisor.watch.looking import Looking, repairable
-from phoenix_hypervisor.watch.loop import Policy, Watcher
+from phoenix_hypervisor.watch.loop import Cycle, Policy, Watcher
 from phoenix_hypervisor.watch.notify import document, notify
 from phoenix_hypervisor.watch.pace import JITTER, LONGEST, Pace
 from phoenix_hypervisor.watch.standing import News, Sort, Standing, news, standing
@@ -407,6 +409,21 @@ def test_the_watchdog_is_fed_only_while_every_node_has_its_thread(site, fast):
     running.join(10)
 
 
+def test_a_look_that_files_were_changed_under_says_nothing_of_the_node(site):
+    class Edited(Looks):
+        def look(self, folder, node, converge):
+            if not self.count[node]:
+                (site / "configs/site.yaml").write_text("name: wrong\n")
+            return super().look(folder, node, converge)
+
+    looks, heard = Edited(a=[AWAY, AWAY]), []
+    made = watcher(site, looks, heard.append)
+    assert made.once() == []
+    assert heard == []
+    made.once()
+    assert [cycle.standing for cycle in heard] == [AWAY]  # by the last good ones, and nobody changed anything
+
+
 def test_once_looks_at_each_node_once(site):
     looks = Looks(a=[DRIFT], b=[AWAY])
     assert watcher(site, looks, lambda _: None).once() == [DRIFT, AWAY]
@@ -545,6 +562,50 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path, local):
     assert (checked.returncode, ours) == (0, []), checked
 
 
+def test_the_timer_is_one_that_systemd_takes_and_starts_a_look(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here: it comes with Debian's package systemd")
+    program = shutil.which("true")
+    texts = {
+        "phoenix-watch-home.service": systemd.unit("home", tmp_path, [program], "root", once=True),
+        "phoenix-watch-home.timer": systemd.timer("home", 300),
+    }
+    assert f"ExecStart={program} --site {tmp_path} watch --once\n" in texts["phoenix-watch-home.service"]
+    assert "OnUnitInactiveSec=300s\nRandomizedDelaySec=30s\n" in texts["phoenix-watch-home.timer"]
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    words = ["systemd-analyze", "--man=no", "verify", *(str(tmp_path / name) for name in texts)]
+    checked = subprocess.run(words, capture_output=True, text=True, check=False)
+    ours = [line for line in checked.stderr.splitlines() if "phoenix-watch-home" in line]
+    assert (checked.returncode, ours) == (0, []), checked
+
+
+def test_a_timer_and_a_service_are_installed_one_in_the_place_of_the_other(site, monkeypatch, capsys):
+    from phoenix_hypervisor import cli
+    from phoenix_hypervisor.cli import service
+
+    asked = []
+    folder = site / "systemd"
+    folder.mkdir()
+    (site / "inventory/hosts.yaml").write_text("pve: {hostname: 10.0.0.2}\n")
+    monkeypatch.setattr(service, "FOLDER", folder)
+    monkeypatch.setattr(service, "_systemctl", lambda *words: asked.append(" ".join(words)))
+
+    def run(*words):
+        asked.clear()
+        assert cli.run(["--site", str(site), "service", *words]) == 0
+        return [*asked], sorted(path.name for path in folder.iterdir())
+
+    both = ["phoenix-watch-a.service", "phoenix-watch-a.timer"]
+    assert run("install", "--timer") == (["daemon-reload", "enable --now phoenix-watch-a.timer"], both)
+    assert "watch --once" in (folder / both[0]).read_text()
+    changed = ["disable --now phoenix-watch-a.timer", "daemon-reload", "enable --now phoenix-watch-a.service"]
+    assert run("install") == (changed, both[:1])
+    assert run("install", "--timer", "--print") == ([], both[:1])
+    assert "[Timer]" in capsys.readouterr().out
+    assert run("remove") == (["disable --now phoenix-watch-a.service", "daemon-reload"], [])
+
+
 def test_stopping_from_a_signal_while_a_look_is_being_started_waits_for_nobody(tmp_path):
     looking = Looking()
     with looking._changing:  # the signal's handler runs in the thread that holds it
@@ -556,3 +617,166 @@ def test_the_looks_that_run_are_interrupted_and_no_other_begins(tmp_path):
     looking = Looking()
     looking.stop()
     assert "stopping" in looking.look(tmp_path, "pve", "nothing").error
+
+
+# --- bad luck: restarts of the watcher, an hour away, signals, full disks
+
+
+def notified(site, told):
+    return [one for body in told.read_text().split("\n") if body for one in json.loads(body)["news"]]
+
+
+def test_one_state_is_told_once_though_watchers_end_and_begin(site, tmp_path):
+    told, said = tmp_path / "told", []
+    told.touch()
+    script = tmp_path / "tell"
+    script.write_text(f'#!/bin/sh\ncat >>"{told}"\necho >>"{told}"\n')
+    script.chmod(0o755)
+    head = f"name: a\nwatch:\n  notify: [{{command: ['{script}']}}]\n"
+    (site / "configs/site.yaml").write_text(head)
+
+    def once(*standings, wrong=""):
+        """A watcher of its own for each look, as a timer starts them."""
+        for one in standings:
+            voice = Voice(site, Run("watch"), said.append)
+            files = Files(site, lambda _: wrong, voice.say)
+            Watcher(Looks(pve=[one]), files, voice.read, voice.hear, voice.memory.of).once()
+        found = [f"{one['sort']} {one['about'].rpartition('/')[2]}" for one in notified(site, told)]
+        told.write_text("")
+        return found
+
+    assert once(RIGHT, DRIFT, DRIFT) == ["drift zfs_pool:tank"]
+    assert said.count(f"drift: {POOL}: autotrim: off → on") == 2  # who begins one sees how things are
+    assert once(AWAY, AWAY, DRIFT) == ["unseen pve", "seen pve"]
+    assert once(RIGHT, RIGHT) == ["recovered zfs_pool:tank"]
+    assert once(RIGHT, RIGHT, wrong="site.yaml:1:1: wrong") == [f"files {site.name}"]
+    assert once(RIGHT, DRIFT) == [f"files-right {site.name}", "drift zfs_pool:tank"]
+    memory = site / ".phoenix/watch/told.json"
+    assert oct(memory.stat().st_mode)[-3:] == "600"
+    for text in ("", "[]", '{"version": 1, "nodes": {"pve": 3}}', '{"version": 1, "nodes": []}'):
+        memory.write_text(text)
+        assert once(DRIFT) == ["drift zfs_pool:tank"]  # nothing is known: better twice than never
+    assert once(DRIFT) == []
+
+
+def test_a_node_that_is_away_for_an_hour_is_told_twice_and_tried_a_handful_of_times(monkeypatch):
+    from phoenix_hypervisor.watch import loop
+
+    clock, looked, told = [0.0], [], []
+
+    class Ending:
+        """An event whose time goes as fast as it is waited for."""
+
+        def wait(self, seconds):
+            clock[0] += seconds
+            return clock[0] > 4 * 3600
+
+    def look(_node):
+        looked.append(clock[0])
+        return AWAY if 3600 <= clock[0] < 7200 else DRIFT
+
+    monkeypatch.setattr(time, "time", lambda: -1e9 * len(looked))  # the wall clock jumps at each look
+    node = loop._Node("pve", 300, look, lambda cycle: told.extend(cycle.fresh))
+    node._ending = Ending()
+    node._run()
+    assert [one.sort for one in told] == [Sort.DRIFT, Sort.UNSEEN, Sort.SEEN]
+    assert len([at for at in looked if 3600 <= at < 7200]) <= 6
+    back = next(at for at in looked if at >= 7200)
+    assert back - 7200 <= LONGEST * (1 + JITTER)
+    after = [at for at in looked if at >= back]
+    assert max(b - a for a, b in itertools.pairwise(after)) <= 300 * (1 + JITTER)
+
+
+def test_a_full_disk_keeps_no_watcher_from_watching(site, monkeypatch):
+    from phoenix_hypervisor.watch import alone as module
+    from phoenix_hypervisor.watch import memory
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    said = []
+    monkeypatch.setattr(module.os, "pwrite", full)
+    monkeypatch.setattr(memory.json, "dump", full)
+    with alone(site):
+        with pytest.raises(PhoenixError, match="already, by another process"), alone(site):
+            pass
+        voice = Voice(site, Run("watch", [Writer(site, said.append)]), said.append)
+        monkeypatch.setattr("phoenix_hypervisor.records.files.os.open", full)
+        files = Files(site, valid, voice.say)
+        looks = Looks(pve=[DRIFT, RIGHT])
+        made = Watcher(looks, files, voice.read, voice.hear, voice.memory.of)
+        assert [made.once(), made.once()] == [[DRIFT], [RIGHT]]
+    assert [line.partition(":")[0] for line in said] == [
+        "no record of this run is kept",
+        "drift",
+        "recovered",
+    ]
+
+
+@pytest.fixture
+def phoenix_is(tmp_path, monkeypatch):
+    """Let looks start a program of ours instead of phoenix."""
+
+    def make(text):
+        program = tmp_path / "program"
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        return Looking()
+
+    return make
+
+
+HOT = [{"effect": "hot", "destroys": ""}]
+PLANNED = json.dumps({"run": "", "lost": {}, "entries": [], "resources": {POOL: "ok"}})
+
+
+def test_hundreds_of_looks_leave_no_process_and_no_pipe(phoenix_is, tmp_path):
+    looking = phoenix_is(f"echo '{PLANNED}'; echo warning >&2")
+
+    def left():
+        children = [*Path("/proc/self/task").glob("*/children")]
+        return len(os.listdir("/proc/self/fd")), sum(len(one.read_text().split()) for one in children)
+
+    looking.look(tmp_path, "pve", "hot")
+    before = left()
+    assert {looking.look(tmp_path, "pve", "hot").error for _ in range(300)} == {""}
+    assert (left(), looking._children) == (before, set())
+
+
+def test_a_step_that_runs_when_the_watcher_is_stopped_ends_and_is_told(phoenix_is, tmp_path):
+    repaired = {
+        "plan": {
+            "run": "", "lost": {},
+            "entries": [entry(POOL, "drift", [("autotrim", "off", "on")], HOT)],
+            "resources": {POOL: "drift"},
+        },
+        "resources": {POOL: "ok"}, "steps": [{"resource": POOL}], "stuck": {}, "reasons": {},
+    }  # fmt: skip
+    looking = phoenix_is(
+        f"""case " $* " in
+*" plan "*) echo '{json.dumps(repaired["plan"])}' ;;
+*) trap 'stop=yes' INT
+   : >"{tmp_path}/step"
+   while [ -z "$stop" ]; do sleep 0.02; done
+   echo '{json.dumps(repaired)}' ;; # the step ended, and what it did is known
+esac"""
+    )
+    found = []
+    running = threading.Thread(target=lambda: found.append(looking.look(tmp_path, "pve", "hot")))
+    running.start()
+    until((tmp_path / "step").exists)
+    looking.stop()
+    running.join(60)
+    assert [one.repaired for one in found] == [{POOL: "autotrim: off → on"}]
+    assert "stopping" in looking.look(tmp_path, "pve", "hot").error
+
+
+def test_systemctl_status_says_how_the_nodes_stand():
+    latest = Latest("x", "/srv/lab")
+    assert latest.words() == "0 nodes"
+    for node, one in (("a", {"exit": 0}), ("b", {"exit": 2}), ("c", {"exit": 0})):
+        document = {**json.loads(PLANNED), **one}
+        latest.hear(Cycle(node, Standing(document=document), 1.0, ()))
+    latest.hear(Cycle("d", AWAY, 1.0, ()))
+    assert latest.words() == "4 nodes: 2 as declared, 1 not, 1 could not be told"

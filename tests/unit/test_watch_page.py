@@ -67,6 +67,7 @@ def test_of_a_node_that_is_away_nothing_is_known_and_that_is_said_once(latest):
         "resources": dict.fromkeys((X, Y, TANK), "unknown"),
         "notices": {"pve": ["could not be looked at: no answer for 8 seconds"]},
         "entries": [],
+        "checks": {},
     }
     assert told["end"]["exit"] == 3
 

@@ -1,4 +1,7 @@
-"""One machine for all tests: booted once, converged once, and back at one of these states for each test."""
+"""A machine for all tests of a process: booted once, converged once, and back at one of these for each test.
+
+`make test-vm` has two processes, so two machines for two cores.
+"""
 
 import os
 import shutil
@@ -60,20 +63,27 @@ def first_apply(_machine: VmSite) -> Result:
     return applied
 
 
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what is made once."""
+    return tmp_path_factory.mktemp("scratch")
+
+
 @pytest.fixture
-def blank(_machine: VmSite, first_apply: Result) -> VmSite:
+def blank(_machine: VmSite) -> VmSite:
     """A machine that has booted for the first time, with blank disks."""
-    return _back(_machine)
+    return back(_machine)
 
 
 @pytest.fixture
 def converged(_machine: VmSite, first_apply: Result) -> VmSite:
     """A machine that is as declared."""
     assert first_apply.status == 0, first_apply
-    return _back(_machine, CONVERGED)
+    return back(_machine, CONVERGED)
 
 
-def _back(site: VmSite, *snapshot: str) -> VmSite:
+def back(site: VmSite, *snapshot: str) -> VmSite:
+    """Bring a machine back to a snapshot, and its files to the storage alone."""
     site.declare(STORAGE)
     site.faults.clear()
     if not site.node.machine.running:

@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -53,7 +54,23 @@ zfs_dataset:
   quickOS: {}
   quickOS/lxc-disks: { recordsize: 16K, quota: 400M }
   quickOS/shared-prod-data: { recordsize: 128K, quota: 200M, owner: heads, group: heads, mode: "0770" }
-  quickOS/shared-prod-data-sync: { recordsize: 16K, sync: always, quota: 100M, logbias: throughput }
+  quickOS/shared-prod-data-sync:
+    recordsize: 16K
+    sync: always
+    quota: 100M
+    logbias: throughput
+    reservation: 4M
+    refreservation: 2M
+    relatime: off
+    primarycache: metadata
+    secondarycache: none
+    redundant_metadata: most
+    special_small_blocks: 4K
+    exec: off
+    setuid: off
+    devices: off
+    canmount: on
+    mountpoint: /srv/sync
   fastData: {}
   fastData/shared-backups: { recordsize: 1M, compression: zstd, quota: 300M, refquota: 250M }
   fastData/small: { recordsize: 128K, quota: 4M }
@@ -109,6 +126,7 @@ class VmSite:
         self.node = VmNode(folder / ".phoenix" / "lab" / NODE)
         self.node.mortal = True
         self.faults = Faults(self.node.folder)
+        self.guests = folder / "configs/guests"
         self.disks = [Disk(f"nvme-LAB_{letter}", size * MIB) for letter, size in DISKS.items()]
 
     def make(self) -> None:
@@ -129,7 +147,8 @@ class VmSite:
             assert made.status == 0, made
 
     def declare(self, sections: str) -> None:
-        """Declare these sections for the node, and no others."""
+        """Declare these sections for the node, and no others; and no guests."""
+        shutil.rmtree(self.guests, ignore_errors=True)
         (self.folder / f"configs/nodes/{NODE}.yaml").write_text(self._head + sections)
 
     def start(self, *words: str) -> "subprocess.Popen[str]":

@@ -1,23 +1,11 @@
 """Containers in real LXC, on real datasets, under control groups of version 2; `pct` alone stands in."""
 
-import base64
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.real import template
-from tests.vm.site import STORAGE, VmSite
+from tests.vm.housing import house
+from tests.vm.site import VmSite
 
-from phoenix_hypervisor.lab.vm import image
-from phoenix_hypervisor.secrets import Text
-
-HOUSING = """\
-zfs_dataset:
-  fastData/ours: {{}}
-ct_template:
-  busybox: {{ storage: fastData-shared-backups, file: {name}, url: "file://{path}", sha256: "{digest}" }}
-"""
 GUESTS = {
     "900-base": """\
 node: phoenix
@@ -53,30 +41,10 @@ lxc: { clone: base, net: { eth0: { bridge: vmbr0, ip: 10.0.0.52/24 } } }
 
 
 @pytest.fixture
-def housing(converged: VmSite, tmp_path: Path) -> Iterator[VmSite]:
-    """A machine on which two containers are declared and none is made."""
-    (tmp_path / "bin").mkdir()
-    (userland,) = list(image.folder().glob("userland-*.tar"))[:1]
-    with tarfile.open(userland) as archive:
-        busybox = archive.extractfile("./usr/bin/busybox")
-        assert busybox is not None
-        (tmp_path / template.BUSYBOX).write_bytes(busybox.read())
-    (tmp_path / template.BUSYBOX).chmod(0o755)
-    digest = template.make(tmp_path, tmp_path / template.NAME)
-    sent = Text(base64.b64encode((tmp_path / template.NAME).read_bytes()).decode())
-    assert converged.node.run(f"base64 -d >{template.PATH}", sent).status == 0
-    declared = HOUSING.format(name=template.NAME, path=template.PATH, digest=digest)
-    sections = STORAGE.replace("zfs_dataset:\n", declared.partition("ct_template")[0])
-    sections = sections.replace("content: [backup]", "content: [backup, vztmpl]")
-    converged.declare(sections + "ct_template" + declared.partition("ct_template")[2])
-    folder = converged.folder / "configs/guests"
-    folder.mkdir()
-    for name, text in GUESTS.items():
-        (folder / f"{name}.yaml").write_text(text)
-    yield converged
-    for name in GUESTS:
-        (folder / f"{name}.yaml").unlink()
-    folder.rmdir()
+def housing(converged: VmSite, scratch: Path) -> VmSite:
+    """A machine on which containers are declared and none is made."""
+    house(converged, scratch, GUESTS)
+    return converged
 
 
 def test_a_layer_its_clone_and_their_limits_mounts_and_snapshots_are_real(housing: VmSite) -> None:
@@ -119,12 +87,11 @@ def test_a_layer_its_clone_and_their_limits_mounts_and_snapshots_are_real(housin
 
 
 def test_linked_clones_share_what_their_template_holds(housing: VmSite) -> None:
-    folder = housing.folder / "configs/guests"
     layer = GUESTS["900-base"].replace("{ mode: snapshot }", "{ mode: template }")
     clone = GUESTS["952-web"].replace("clone: base,", "clone: base, clone_mode: linked,")
     assert (layer, clone) != (GUESTS["900-base"], GUESTS["952-web"])
-    (folder / "900-base.yaml").write_text(layer)
-    (folder / "952-web.yaml").write_text(clone)
+    (housing.guests / "900-base.yaml").write_text(layer)
+    (housing.guests / "952-web.yaml").write_text(clone)
 
     applied = housing.apply()
 

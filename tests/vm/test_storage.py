@@ -10,7 +10,11 @@ BY_HAND = """\
 zfs set quota=none refquota=200M recordsize=128K compression=gzip fastData/shared-backups
 zfs set sync=disabled atime=on fastData/shared-backups
 zfs set xattr=dir acltype=off dnodesize=legacy snapdir=hidden fastData/shared-bulk-data
-zfs set logbias=latency quickOS/shared-prod-data-sync
+zfs set mountpoint=/srv/other quickOS/shared-prod-data-sync
+zfs set logbias=latency reservation=none refreservation=none relatime=on quickOS/shared-prod-data-sync
+zfs set primarycache=all secondarycache=all redundant_metadata=all quickOS/shared-prod-data-sync
+zfs set special_small_blocks=0 exec=on setuid=on devices=on quickOS/shared-prod-data-sync
+zfs set canmount=noauto quickOS/shared-prod-data-sync
 zfs unmount quickOS/lxc-disks
 chown root:users /quickOS/shared-prod-data; chmod 755 /quickOS/shared-prod-data
 zpool set autotrim=off quickOS; zpool set failmode=continue quickOS; zpool set autoexpand=on quickOS
@@ -40,7 +44,21 @@ SEEN = {
         "dnodesize": ("legacy", "auto"),
         "snapdir": ("hidden", "visible"),
     },
-    "zfs_dataset:quickOS/shared-prod-data-sync": {"logbias": ("latency", "throughput")},
+    "zfs_dataset:quickOS/shared-prod-data-sync": {
+        "mountpoint": ("/srv/other", "/srv/sync"),
+        "logbias": ("latency", "throughput"),
+        "reservation": ("0", "4194304"),
+        "refreservation": ("0", "2097152"),
+        "relatime": ("on", "off"),
+        "primarycache": ("all", "metadata"),
+        "secondarycache": ("all", "none"),
+        "redundant_metadata": ("all", "most"),
+        "special_small_blocks": ("0", "4096"),
+        "exec": ("on", "off"),
+        "setuid": ("on", "off"),
+        "devices": ("on", "off"),
+        "canmount": ("noauto", "on"),
+    },
     "zfs_dataset:quickOS/lxc-disks": {"mounted": ("no", "yes")},
     "zfs_dataset:quickOS/shared-prod-data": {
         "owner": ("root", "heads"),

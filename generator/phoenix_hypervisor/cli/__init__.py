@@ -45,6 +45,7 @@ class Workplace:
     log: Settings | None = None
     beside: bool = False
     """The site is one for this run, and goes away: made of the predecessor's files."""
+    quiet: bool = False
 
     @cached_property
     def site_folder(self) -> Path:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from ..errors import ExitCode
 from . import Workplace
-from .options import host_options, listening_options, verbose_option
+from .options import host_options, listening_options, screen_options, verbose_option
 from .voice import agreed, teller
 
 if TYPE_CHECKING:
+    from ..converge.outcome import Outcome
     from ..converge.plan import Plan
+    from ..firewall.effect import Effect as Reached
     from ..records.events import Run
+    from ..resource import Ref
     from .work import Work
 
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--report", metavar="FILE", help="Write an HTML page about this run, as `phoenix report` does.")
 @listening_options
+@screen_options
 @verbose_option
 @click.pass_obj
 def apply(
@@ -69,11 +74,10 @@ def apply(
     from ..observe import document, screen
     from .listening import listeners
     from .recording import recorded
-    from .report import page, write
     from .work import Work
 
     told = listeners(workplace, screen.tell, events=events, as_json=as_json, metrics_file=metrics_file)
-    quiet = as_json or events
+    says = _Says(as_json, as_json or events, workplace.quiet, reboot)
     consent = {"prune": prune, "destroy": allow_destroy, "reboot": reboot, "at_most": at_most}
     with (
         recorded("apply", workplace.site_folder, screen.tell, told) as run,
@@ -84,23 +88,59 @@ def apply(
         trips = work.fleet.trips()
         planned = document.plan_document(found, work.looks, trips, reached, run.name, work.fleet.lost)
         run.tell("plan", {"plan": planned})
-        if not quiet:
-            for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
-                click.echo(line)
-        if not found.runs(reboot=reboot):
+        runs = found.runs(reboot=reboot)
+        outcome = Outcome(work.looks, phases=work.phases)
+        for line in _plan_lines(work, found, reached, says, asks=runs and not yes):
+            click.echo(line)
+        if not runs:
             code = found.code
             if as_json:
-                outcome = Outcome(work.looks, phases=work.phases)
                 click.echo(document.text(document.outcome_document(planned, outcome, code)))
-        elif yes or quiet or _agreed(work, found, reboot=reboot):
-            code = _carry_out(work, found, run, planned, as_json=as_json, quiet=quiet)
+        elif yes or says.silent or _agreed(work, found, reboot=reboot):
+            code, outcome = _carry_out(work, found, run, planned, says)
         else:
             code = found.code
         run.end(code, round_trips=work.fleet.trips(), phases=work.phases)
-        if report:
-            write(report, page(work.site, run.name))
-        work.tell_costs(quiet=quiet)
+        _leave(work, run, outcome, report)
+        work.tell_costs(quiet=says.silent or says.quiet)
         return code
+
+
+class _Says(NamedTuple):
+    """What is said on the way."""
+
+    as_json: bool
+    silent: bool
+    """stdout has data only."""
+    quiet: bool
+    """Only what is wrong, and how it ended."""
+    reboot: bool
+
+
+def _plan_lines(
+    work: Work, found: Plan, reached: Mapping[Ref, Sequence[Reached]], says: _Says, *, asks: bool
+) -> Iterable[str]:
+    """Return the plan for a person: whole for who `asks` about it, otherwise as little as was wanted."""
+    from ..observe import screen
+
+    if says.silent:
+        return ()
+    if not says.quiet or asks:
+        return screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached)
+    if found.runs(reboot=says.reboot):
+        return ()  # the outcome says it
+    return screen.brief_plan_lines(found, work.looks, work.fleet.lost)
+
+
+def _leave(work: Work, run: Run, outcome: Outcome, report: str | None) -> None:
+    """Write the report; tell a workflow of GitHub's what is not as declared."""
+    from ..observe import annotations, screen
+    from .report import page, write
+
+    if report:
+        write(report, page(work.site, run.name))
+    for line in annotations.of_looks(work.site, outcome) if annotations.wanted() else ():
+        screen.tell(line)
 
 
 def _agreed(work: Work, found: Plan, *, reboot: bool) -> bool:
@@ -110,22 +150,29 @@ def _agreed(work: Work, found: Plan, *, reboot: bool) -> bool:
 
 
 def _carry_out(
-    work: Work, found: Plan, run: Run, planned: dict[str, Any], *, as_json: bool, quiet: bool
-) -> ExitCode:
-    """Run what is planned, tell how it ended, and return the exit status."""
-    from ..observe import document, screen
+    work: Work, found: Plan, run: Run, planned: dict[str, Any], says: _Says
+) -> tuple[ExitCode, Outcome]:
+    """Run what is planned, and tell how it ended."""
+    from ..observe import document, progress, screen
+    from ..observe.live import SCREEN
     from .recording import told_to
 
     lost_before = set(work.fleet.lost)
-    outcome = work.converge(found, told_to(run, teller(quiet=quiet)))
+    still = says.silent or says.quiet
+    tell = told_to(run, teller(quiet=still))
+    if still:
+        outcome = work.converge(found, tell)
+    else:
+        with SCREEN.following(progress.of_plan(work.site, found, reboot=says.reboot)):
+            outcome = work.converge(found, tell)
     code = ExitCode.worst([outcome.code, ExitCode.UNKNOWN if work.fleet.lost else ExitCode.OK])
     if outcome.stopped:
         code = ExitCode.INTERRUPTED
     result = document.outcome_document(planned, outcome, code)
-    run.tell("outcome", {key: result[key] for key in ("resources", "stuck", "waiting", "reasons", "notices")})
-    if as_json:
+    run.tell("outcome", {key: result[key] for key in document.OUTCOME})
+    if says.as_json:
         click.echo(document.text(result))
-    elif not quiet:
+    elif not says.silent:
         for line in screen.outcome_lines(outcome, lost_before, work.fleet.node_of):
             click.echo(line)
-    return code
+    return code, outcome

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ..errors import ExitCode
 from . import Workplace
-from .voice import voice
+from .voice import by_hand
 
 
 @click.command(short_help="Save a guest now, as its backup job does.")
@@ -23,7 +24,7 @@ def backup(workplace: Workplace, guest: str, job: str) -> int:
     from ..operate import restoring
     from ..operate.by_hand import ByHand, Verb
 
-    with ByHand(workplace.site_folder, [guest], voice()) as hand:
+    def save(hand: ByHand, _: object) -> ExitCode:
         (one,) = hand.named
         by = restoring.job_of(hand.site, one, job)
         verb = Verb(
@@ -33,3 +34,5 @@ def backup(workplace: Workplace, guest: str, job: str) -> int:
             patient=True,
         )
         return hand.each(verb)
+
+    return by_hand(workplace, "backup", [guest], save)

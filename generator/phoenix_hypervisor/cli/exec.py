@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from . import Workplace
+
+if TYPE_CHECKING:
+    from ..errors import ExitCode, GuestError
+    from ..inspect.fleet import Fleet
+    from ..transport import Answer
 
 
 class HostsBefore(click.Command):
@@ -39,7 +46,8 @@ def _of_an_option(words: Sequence[str], n: int) -> bool:
 def exec_(workplace: Workplace, hosts: tuple[str, ...], command: tuple[str, ...]) -> int:
     """Run COMMAND on every HOST, a node or a guest (its name or VMID); without one, on all nodes.
 
-    What each said is printed. For people: nothing is inspected or recorded.
+    What each said is printed. For people: nothing is inspected; the record has the command, and not what it
+    printed.
 
     \b
     phoenix exec -- zpool status -x
@@ -47,10 +55,11 @@ def exec_(workplace: Workplace, hosts: tuple[str, ...], command: tuple[str, ...]
     phoenix exec vllm-chat 951 -- systemctl --failed
     """
     from ..config import load
-    from ..errors import ExitCode, GuestError, UsageError
+    from ..errors import GuestError, UsageError
     from ..inspect.fleet import Fleet, refuse_unknown_hosts
-    from ..observe.screen import paint, tell
-    from ..transport import Answer
+    from ..observe.screen import tell
+    from .listening import listeners
+    from .recording import recorded
 
     site = load(workplace.site_folder)
     vmids = {guest.vmid: guest.name for guest in site.guests.values()}
@@ -63,16 +72,38 @@ def exec_(workplace: Workplace, hosts: tuple[str, ...], command: tuple[str, ...]
     fleet = Fleet(site.inventory, site.folder, nodes or None, site.guests.values())
     text = " ".join(command)
 
-    def one(host: str) -> Answer | GuestError:
-        try:
-            return fleet.transport(host).act(text)
-        except GuestError as error:
-            return error  # its node is there
+    with recorded("exec", site.folder, tell, listeners(workplace, tell)) as run:
 
-    try:
-        answers = fleet.run(one, chosen or fleet.nodes, "exec")
-    finally:
-        fleet.close()
+        def one(host: str) -> Answer | GuestError:
+            began, begun = time.time(), time.monotonic()
+            answer: Answer | GuestError
+            try:
+                answer = fleet.transport(host).act(text)
+            except GuestError as error:
+                answer = error  # its node is there
+            status = 1 if isinstance(answer, GuestError) else answer.status
+            facts = {
+                "began": round(began, 3),
+                "seconds": round(time.monotonic() - begun, 3),
+                "status": status,
+            }
+            run.tell("ran", {"resource": host, "title": text, "effect": "unknown", **facts, "said": ""})
+            return answer
+
+        try:
+            answers = fleet.run(one, chosen or fleet.nodes, "exec")
+        finally:
+            fleet.close()
+        code = _tell(answers, fleet)
+        run.end(code)
+        return code
+
+
+def _tell(answers: Mapping[str, Answer | GuestError], fleet: Fleet) -> ExitCode:
+    """Print what each host said, and return the exit status."""
+    from ..errors import ExitCode, GuestError
+    from ..observe.screen import paint, tell
+
     codes = [ExitCode.UNKNOWN if fleet.lost else ExitCode.OK]
     for host, answer in answers.items():
         if isinstance(answer, GuestError):

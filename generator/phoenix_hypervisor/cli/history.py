@@ -12,7 +12,9 @@ from . import Workplace
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def history(workplace: Workplace, number: int, as_json: bool) -> int:
-    """List the records of `plan`, `apply` and `verify`: when, by whom, how each ended.
+    """List the records of runs: `plan`, `apply`, `verify`, and verbs by hand that change something.
+
+    When each was, by whom, how it ended.
 
     Records lie in .phoenix/runs/ of the site. No plan looks at them; deleting them changes nothing.
     """

@@ -80,6 +80,36 @@ def _lay_out(ctx: click.Context, folder: Path, *, with_secrets: bool) -> None:
     ctx.obj = replace(ctx.obj, given_site=str(made), beside=True)
 
 
+def screen_options(verb: Verb) -> Verb:
+    """Add -q and --plain."""
+
+    def take_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        ctx.obj.quiet = value
+
+    def take_plain(_: click.Context, __: click.Parameter, value: bool) -> None:
+        if value:
+            from ..observe.live import SCREEN
+
+            SCREEN.plain = True
+
+    plain = click.option(
+        "--plain",
+        is_flag=True,
+        expose_value=False,
+        callback=take_plain,
+        help="No colours, and nothing drawn anew: for logs and screen readers.",
+    )
+    quiet = click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=take_quiet,
+        help="Say only what is wrong, and how it ended.",
+    )
+    return quiet(plain(verb))
+
+
 def verbose_option(verb: Verb) -> Verb:
     """Add -v to a verb itself, where people type it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .options import configs_option, host_options, listening_options, verbose_option
+from .options import configs_option, host_options, listening_options, screen_options, verbose_option
 
 
 @click.command(short_help="Show what differs and exactly what would be run; changes nothing.")
@@ -18,6 +18,7 @@ from .options import configs_option, host_options, listening_options, verbose_op
 @click.option("--probes", is_flag=True, help="Use the things as well, as `apply` and `verify` do.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the screen.")
 @listening_options
+@screen_options
 @verbose_option
 @click.pass_obj
 def plan(
@@ -60,6 +61,9 @@ def plan(
         run.end(found.code, round_trips=work.fleet.trips())
         if as_json:
             click.echo(document.text(planned))
+        elif workplace.quiet and not events:
+            for line in screen.brief_plan_lines(found, work.looks, work.fleet.lost):
+                click.echo(line)
         elif not events:
             for line in screen.plan_lines(found, work.looks, work.fleet.lost, work.fleet.node_of, reached):
                 click.echo(line)

@@ -63,6 +63,8 @@ def told_to(run: Run, screen: Tell) -> Tell:
 
     def tell(event: str, facts: Mapping[str, Any]) -> None:
         screen(event, facts)
+        if event == "looked":
+            return  # for a screen: the outcome has all statuses
         if event == "progress":
             step, now = (facts["ref"], facts["title"]), time.monotonic()
             if now - told.get(step, 0.0) < APART:

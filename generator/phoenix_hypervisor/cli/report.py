@@ -42,7 +42,7 @@ def page(site: Site, run: str) -> str:
     from ..errors import UsageError
     from ..observe import drawing, drawing_svg
     from ..observe.report.facts import report as facts
-    from ..observe.report.page import MOST_DRAWN, html
+    from ..observe.report.page import MOST_DRAWN, MOST_HOSTS, html
     from ..records import files
 
     given = run == "-"
@@ -55,7 +55,11 @@ def page(site: Site, run: str) -> str:
     picture = drawing.picture(site)._replace(
         status={ref: statuses.get(ref.full, "") for ref in site.resources}
     )
-    return html(found, drawing_svg.svg(picture) if len(site.resources) <= MOST_DRAWN else "")
+    pictures: list[drawing.Picture] = []
+    if 1 < len(site.hosts) <= MOST_HOSTS:
+        pictures.append(drawing.hosts(site, picture))
+    pictures += [picture] if len(site.resources) <= MOST_DRAWN else []
+    return html(found, [drawing_svg.svg(one) for one in pictures])
 
 
 def write(out: str, text: str) -> None:

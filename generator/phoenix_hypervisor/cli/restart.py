@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .voice import guests_argument, voice
+from .voice import by_hand, guests_argument
 
 
 @click.command(short_help="Restart guests; changes that wait for it come into effect.")
@@ -19,7 +19,7 @@ def restart(workplace: Workplace, words: tuple[str, ...]) -> int:
     Exit status: 0 it runs, 1 it does not, 3 could not tell.
     """
     from ..errors import PhoenixError
-    from ..operate.by_hand import ByHand, Verb
+    from ..operate.by_hand import Verb
 
     def down(text: str, name: str) -> PhoenixError:
         return PhoenixError(f"guest {text} does not run", hint=f"`phoenix start {name}`")
@@ -34,5 +34,4 @@ def restart(workplace: Workplace, words: tuple[str, ...]) -> int:
         ),
         running=True,
     )
-    with ByHand(workplace.site_folder, words, voice()) as hand:
-        return hand.each(verb)
+    return by_hand(workplace, "restart", words, lambda hand, _: hand.each(verb))

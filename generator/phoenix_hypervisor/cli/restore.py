@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import Workplace
-from .voice import voice
+from .voice import by_hand, voice
 
 if TYPE_CHECKING:
     from ..dialects.vzdump import Archive
@@ -33,21 +33,23 @@ def restore(
     """
     from ..errors import ExitCode, UsageError
     from ..operate import restoring
-    from ..operate.by_hand import ByHand
+    from ..operate.by_hand import ByHand, Voice
 
     if vmid is None and (archive or storage or start):
         raise UsageError("`--as VMID` says which number it gets", hint="without it, backups are listed")
     if vmid is not None and not (vmid.isdecimal() and len(vmid) < 10 and int(vmid) >= 100):
         raise UsageError(f"`{vmid}` is no VMID", hint="Proxmox's numbers begin at 100")
-    says = voice()
-    with ByHand(workplace.site_folder, [guest], says, lock=vmid is not None) as hand:
-        (one,) = hand.named
-        found = restoring.archives(hand, one)
-        if vmid is None:
-            _list(found)
+    if vmid is None:
+        with ByHand(workplace.site_folder, [guest], voice(), lock=False) as hand:
+            _list(restoring.archives(hand, hand.named[0]))
             return ExitCode.OK
-        which = restoring.chosen(found, archive, one)
-        return restoring.restore(hand, one, which, vmid, storage, says, start=start)
+
+    def make(hand: ByHand, says: Voice) -> ExitCode:
+        (one,) = hand.named
+        which = restoring.chosen(restoring.archives(hand, one), archive, one)
+        return restoring.restore(hand, one, which, vmid or "", storage, says, start=start)
+
+    return by_hand(workplace, "restore", [guest], make)
 
 
 def _list(found: list[Archive]) -> None:

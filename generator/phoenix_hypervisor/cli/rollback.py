@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .voice import voice, yes_option
+from .voice import by_hand, yes_option
 
 
 @click.command(short_help="Bring a guest back to a snapshot; asks first.")
@@ -21,7 +21,7 @@ def rollback(workplace: Workplace, guest: str, name: str, yes: bool) -> int:
 
     Exit status: 0 it is back, 1 it is not, 3 could not tell.
     """
-    from ..operate.by_hand import ByHand, Verb
+    from ..operate.by_hand import Verb
 
     verb = Verb(
         does=lambda one, sight: one.verbs.rollback(one.resource, sight, name),
@@ -29,5 +29,4 @@ def rollback(workplace: Workplace, guest: str, name: str, yes: bool) -> int:
         outcome=f"is as it was at {name}",
         otherwise=lambda one: f"`phoenix status {one.name}` says how it is",
     )
-    with ByHand(workplace.site_folder, [guest], voice(yes=yes)) as hand:
-        return hand.each(verb)
+    return by_hand(workplace, "rollback", [guest], lambda hand, _: hand.each(verb), yes=yes)

@@ -6,6 +6,7 @@ import getpass
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -24,48 +25,69 @@ def service() -> None:
 @click.option(
     "--print", "shown", is_flag=True, help="Only print the unit; for those who install it themselves."
 )
+@click.option(
+    "--timer",
+    "timed",
+    is_flag=True,
+    help="A timer that lets it look once each interval, in place of a program that stays.",
+)
 @click.option("--user", help="Who runs it; the default is who calls this. It needs the keys for the nodes.")
 @click.pass_obj
-def install(workplace: Workplace, shown: bool, user: str | None) -> int:
+def install(workplace: Workplace, shown: bool, timed: bool, user: str | None) -> int:
     """Write /etc/systemd/system/phoenix-watch-SITE.service, enable and start it. Needs root."""
+    from ..config import load_settings
     from ..errors import PhoenixError
     from ..observe.screen import tell
-    from ..watch.systemd import unit
+    from ..watch import systemd
 
     site = workplace.site_folder.resolve()
     name = _name(workplace)
     found = shutil.which("phoenix")
     command = [found] if found else [sys.executable, "-m", "phoenix_hypervisor"]
-    text = unit(name, site, command, user or getpass.getuser(), local=_local(workplace))
+    user, local = user or getpass.getuser(), _local(workplace)
+    texts = {f"{name}.service": systemd.unit(name, site, command, user, local=local, once=timed)}
+    if timed:
+        seconds = load_settings(workplace.site_folder).watch.interval_seconds
+        texts[f"{name}.timer"] = systemd.timer(name, seconds)
     if shown:
-        click.echo(text, nl=False)
+        click.echo("\n".join(texts.values()), nl=False)
         return 0
-    path = FOLDER / f"{name}.service"
-    try:
-        (site / ".phoenix").mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        hint = "it needs root: with sudo, and `--user` for who runs it; or `--print`"
-        raise PhoenixError(f"cannot write {path}: {error.strerror}", hint=hint) from error
+    _stop(name, [".service"] if timed else [".timer"])  # one way at a time
+    for file, text in texts.items():
+        try:
+            (site / ".phoenix").mkdir(exist_ok=True)
+            (FOLDER / file).write_text(text, encoding="utf-8")
+        except OSError as error:
+            hint = "it needs root: with sudo, and `--user` for who runs it; or `--print`"
+            raise PhoenixError(f"cannot write {FOLDER / file}: {error.strerror}", hint=hint) from error
     _systemctl("daemon-reload")
-    _systemctl("enable", "--now", path.name)
-    tell(f"{path.name} watches {site}; `journalctl -u {path.name}` shows what it says")
+    *_, begins = texts
+    _systemctl("enable", "--now", begins)
+    tell(f"{begins} watches {site}; `journalctl -u {name}.service` shows what it says")
     return 0
 
 
 @service.command(short_help="Stop the unit and remove it.")
 @click.pass_obj
 def remove(workplace: Workplace) -> int:
-    """Stop, disable and remove the unit of this site. The records stay."""
+    """Stop, disable and remove the unit of this site, and its timer. The records stay."""
     from ..errors import PhoenixError
 
-    path = FOLDER / f"{_name(workplace)}.service"
+    name = _name(workplace)
+    path = FOLDER / f"{name}.service"
     if not path.exists():
         raise PhoenixError(f"there is no {path}", hint="nothing was installed for this site")
-    _systemctl("disable", "--now", path.name)
-    path.unlink()
+    _stop(name, [".timer", ".service"])
     _systemctl("daemon-reload")
     return 0
+
+
+def _stop(name: str, ends: Sequence[str]) -> None:
+    """Stop, disable and remove units, as far as they are there."""
+    for path in (FOLDER / f"{name}{end}" for end in ends):
+        if path.exists():
+            _systemctl("disable", "--now", path.name)
+            path.unlink()
 
 
 def _name(workplace: Workplace) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .voice import voice
+from .voice import by_hand
 
 
 @click.command(short_help="Take a snapshot of a guest.")
@@ -20,7 +20,7 @@ def snapshot(workplace: Workplace, guest: str, name: str) -> int:
 
     Exit status: 0 it is taken, 1 it is not, 3 could not tell.
     """
-    from ..operate.by_hand import ByHand, Verb
+    from ..operate.by_hand import Verb
 
     verb = Verb(
         does=lambda one, sight: one.verbs.snapshot(one.resource, sight, name),
@@ -28,5 +28,4 @@ def snapshot(workplace: Workplace, guest: str, name: str) -> int:
         decides=True,
         outcome=f"has the snapshot {name}",
     )
-    with ByHand(workplace.site_folder, [guest], voice()) as hand:
-        return hand.each(verb)
+    return by_hand(workplace, "snapshot", [guest], lambda hand, _: hand.each(verb))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .voice import guests_argument, voice
+from .voice import by_hand, guests_argument
 
 
 @click.command(short_help="Start guests, and wait until they are ready.")
@@ -18,7 +18,7 @@ def start(workplace: Workplace, words: tuple[str, ...]) -> int:
 
     Exit status: 0 it runs, 1 it does not, 3 could not tell.
     """
-    from ..operate.by_hand import ByHand, Verb
+    from ..operate.by_hand import Verb
 
     verb = Verb(
         does=lambda one, _: one.verbs.start(one.resource),
@@ -28,5 +28,4 @@ def start(workplace: Workplace, words: tuple[str, ...]) -> int:
         otherwise=lambda one: f"`phoenix logs {one.name}` says how it began",
         running=True,
     )
-    with ByHand(workplace.site_folder, words, voice()) as hand:
-        return hand.each(verb)
+    return by_hand(workplace, "start", words, lambda hand, _: hand.each(verb))

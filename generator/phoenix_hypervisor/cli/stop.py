@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from . import Workplace
-from .voice import guests_argument, voice
+from .voice import by_hand, guests_argument
 
 
 @click.command(short_help="Shut guests down.")
@@ -19,7 +19,7 @@ def stop(workplace: Workplace, words: tuple[str, ...], force: bool) -> int:
 
     Exit status: 0 it does not run, 1 it still does, 3 could not tell.
     """
-    from ..operate.by_hand import ByHand, Verb
+    from ..operate.by_hand import Verb
 
     verb = Verb(
         does=lambda one, _: one.verbs.kill(one.resource) if force else one.verbs.stop(one.resource),
@@ -35,5 +35,4 @@ def stop(workplace: Workplace, words: tuple[str, ...], force: bool) -> int:
         ),
         running=False,
     )
-    with ByHand(workplace.site_folder, words, voice()) as hand:
-        return hand.each(verb)
+    return by_hand(workplace, "stop", words, lambda hand, _: hand.each(verb))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..errors import ExitCode
     from ..inspect.fleet import Fleet
     from ..operate.upgrade import Machine
+    from ..records.events import Run
 
 
 @click.command(short_help="Upgrade the packages of hosts with APT; shows what changes and asks first.")
@@ -32,7 +34,10 @@ def upgrade(workplace: Workplace, words: tuple[str, ...], yes: bool, allow_remov
     from ..config import load
     from ..errors import ExitCode
     from ..inspect.fleet import Fleet, refuse_unknown_hosts
+    from ..observe.screen import tell
     from ..operate.node_lock import LOCK, owner, refuse_if_held
+    from .listening import listeners
+    from .recording import recorded
 
     site = load(workplace.site_folder)
     vmids = {guest.vmid: guest.name for guest in site.guests.values()}
@@ -40,21 +45,23 @@ def upgrade(workplace: Workplace, words: tuple[str, ...], yes: bool, allow_remov
     refuse_unknown_hosts(hosts, site.hosts)
     nodes = {site.node_of(host) for host in hosts}
     fleet = Fleet(site.inventory, site.folder, nodes, site.guests.values())
-    try:
-        refuse_if_held(fleet.lock(nodes, LOCK, owner()))
-        code = _upgraded(
-            fleet,
-            hosts,
-            {guest.name: guest.vmid for guest in site.guests.values() if guest.entered == "attach"},
-            yes=yes,
-            remove=allow_remove,
-        )
-    finally:
-        fleet.close()
-    return ExitCode.worst([code, ExitCode.UNKNOWN if fleet.lost else ExitCode.OK])
+    with recorded("upgrade", site.folder, tell, listeners(workplace, tell)) as run:
+        try:
+            refuse_if_held(fleet.lock(nodes, LOCK, owner()))
+            containers = {
+                guest.name: guest.vmid for guest in site.guests.values() if guest.entered == "attach"
+            }
+            code = _upgraded(fleet, run, hosts, containers, yes=yes, remove=allow_remove)
+        finally:
+            fleet.close()
+        code = ExitCode.worst([code, ExitCode.UNKNOWN if fleet.lost else ExitCode.OK])
+        run.end(code, round_trips=fleet.trips())
+        return code
 
 
-def _upgraded(fleet: Fleet, hosts: list[str], vmids: dict[str, str], *, yes: bool, remove: bool) -> ExitCode:
+def _upgraded(
+    fleet: Fleet, run: Run, hosts: list[str], vmids: dict[str, str], *, yes: bool, remove: bool
+) -> ExitCode:
     from ..errors import ExitCode, PhoenixError
     from ..observe import upgrade_screen
     from ..operate import upgrade as work
@@ -77,7 +84,7 @@ def _upgraded(fleet: Fleet, hosts: list[str], vmids: dict[str, str], *, yes: boo
     ready = [host for host, one in known.items() if one.would.packages and host not in wrong]
     if ready and not yes and not agreed(_removed(known, ready)):
         return ExitCode.PENDING
-    codes += [_one(fleet, host, vmids, known[host], remove=remove) for host in ready]
+    codes += [_one(fleet, run, host, vmids, known[host], remove=remove) for host in ready]
     return ExitCode.worst([*codes, ExitCode.OK])
 
 
@@ -96,7 +103,9 @@ def _warn_of(known: dict[str, Machine]) -> None:
             tell(f"{paint('warning:', 'yellow', err=True)} {host} {said}")
 
 
-def _one(fleet: Fleet, host: str, vmids: dict[str, str], before: Machine, *, remove: bool) -> ExitCode:
+def _one(
+    fleet: Fleet, run: Run, host: str, vmids: dict[str, str], before: Machine, *, remove: bool
+) -> ExitCode:
     """Upgrade one host, look again, and say what is wanted now; `vmids` are those of containers."""
     from ..errors import ExitCode, HostError, PhoenixError
     from ..observe import upgrade_screen
@@ -107,6 +116,7 @@ def _one(fleet: Fleet, host: str, vmids: dict[str, str], before: Machine, *, rem
     vmid = vmids.get(host, "")
     where = f"{work.log_of(host)} on {'its node' if vmid else 'it'}"
     tell(f"{paint(host, 'cyan', err=True)}: apt-get dist-upgrade")
+    began, begun = time.time(), time.monotonic()
     try:
         failure = work.run(
             fleet, host, vmid, remove=remove, heard=lambda text: click.echo(text, nl=False, err=True)
@@ -118,6 +128,9 @@ def _one(fleet: Fleet, host: str, vmids: dict[str, str], before: Machine, *, rem
     except KeyboardInterrupt:
         tell(f"the upgrade of `{host}` goes on: {where} has how it goes")
         raise
+    facts = {"began": round(began, 3), "seconds": round(time.monotonic() - begun, 3), "effect": "unknown"}
+    step = {"resource": host, "title": "apt-get dist-upgrade", **facts}
+    run.tell("ran", {**step, "status": int(bool(failure)), "said": failure or ""})
     after = work.look(fleet, [host], vmids).get(host)
     if isinstance(after, work.Machine):
         for said in work.wanted(before, after):

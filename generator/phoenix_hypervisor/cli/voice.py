@@ -10,10 +10,13 @@ import click
 
 if TYPE_CHECKING:
     from ..converge.engine import Tell
-    from ..errors import PhoenixError
-    from ..operate.by_hand import Voice
+    from ..converge.steps import Ran
+    from ..errors import ExitCode, PhoenixError
+    from ..operate.by_hand import ByHand, Voice
     from ..operate.guests import Named
+    from ..records.events import Run
     from ..resource import Step
+    from . import Workplace
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., object])
 
@@ -28,15 +31,48 @@ def yes_option(verb: Wrapped) -> Wrapped:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(verb)
 
 
-def voice(*, yes: bool = False) -> Voice:
-    """Return the voice of a terminal; with `yes` it asks nothing."""
+def by_hand(
+    workplace: Workplace,
+    verb: str,
+    words: Sequence[str],
+    work: Callable[[ByHand, Voice], ExitCode],
+    *,
+    yes: bool = False,
+) -> ExitCode:
+    """Do `work` with named guests whose nodes are locked; a record of it is kept. Returns the exit status."""
+    from ..observe import screen
+    from ..operate.by_hand import ByHand
+    from .listening import listeners
+    from .recording import recorded
+
+    told = listeners(workplace, screen.tell)
+    with recorded(verb, workplace.site_folder, screen.tell, told) as run:
+        says = voice(yes=yes, run=run)
+        with ByHand(workplace.site_folder, words, says) as hand:
+            code = work(hand, says)
+            run.end(code, round_trips=hand.fleet.trips())
+            return code
+
+
+def voice(*, yes: bool = False, run: Run | None = None) -> Voice:
+    """Return the voice of a terminal; with `yes` it asks nothing. `run` hears what is done, too."""
     from ..observe import screen
     from ..operate.by_hand import Voice
 
+    def say_ran(ran: Ran) -> None:
+        screen.tell(screen.ran_line(ran))
+        if run is not None:
+            run.tell("ran", ran.row)
+
+    def say_wrong(error: PhoenixError) -> None:
+        warn(error)
+        if run is not None:
+            run.tell("error", {"message": error.message})
+
     return Voice(
         tell=screen.tell,
-        warn=warn,
-        ran=lambda ran: screen.tell(screen.ran_line(ran)),
+        warn=say_wrong,
+        ran=say_ran,
         done=lambda text: click.echo(f"{screen.paint('✓', 'green')} {text}"),
         agreed=lambda one, steps: _agreed_to(one, steps, yes),
     )
@@ -73,6 +109,7 @@ def teller(*, quiet: bool) -> Tell:
     def tell(event: str, facts: Mapping[str, Any]) -> None:
         if quiet:
             return
+        SCREEN.note(event, facts)
         if event == "step":
             SCREEN.begins((facts["ref"], facts["title"]), screen.step_name(facts["ref"], facts["title"]))
         elif event == "progress":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ..watch.looking import Looking
     from ..watch.loop import Cycle, Policy
     from ..watch.standing import Standing
+
+LONGEST_RECORD = 4_000_000
+"""Bytes after which a watcher's record loses its older half: news of a year, mostly."""
 
 
 @click.command(short_help="Look at the nodes again and again; tell what changes.")
@@ -48,9 +52,11 @@ def watch(
 
     Exit status with --once: 0 as declared, 2 something differs, 3 could not tell.
     """
+    from ..errors import UsageError
     from ..observe.screen import tell
     from ..records.events import Run
     from ..records.files import Writer
+    from ..records.traces import traced_looks
     from ..watch.alone import alone
     from ..watch.files import Files
     from ..watch.looking import Looking
@@ -63,12 +69,12 @@ def watch(
     site = workplace.site_folder.resolve()
     port, address = (None, "") if once else _endpoint(site, metrics_port, metrics_address)
     if once and metrics_port is not None:
-        from ..errors import UsageError
-
         hint = "`phoenix plan --probes --metrics-file FILE` is for a timer"
         raise UsageError("a watcher that looks once ends before anybody asks for metrics", hint=hint)
-    run = Run("watch", [Writer(site, tell), *listeners(workplace, tell, events=events, traced=False)])
-    looking = Looking(options=workplace.log.arguments if workplace.log else ())
+    heard = listeners(workplace, tell, events=events, traced=False)
+    run = Run("watch", [Writer(site, tell, longest=LONGEST_RECORD), *heard])
+    traces = traced_looks(os.environ, tell)
+    looking = Looking(options=workplace.log.arguments if workplace.log else (), traces=traces)
     voice, told = Voice(site, run, tell, shown=not events), Told()
     files = Files(site, looking.valid, voice.say)
     with alone(site), _served(run, looking, files, site, address, port) as latest:
@@ -82,13 +88,16 @@ def watch(
         def hear(cycle: Cycle) -> None:
             latest.hear(cycle)
             voice.hear(cycle)
+            told.status(latest.words())
 
-        watcher = Watcher(looking, files, read, hear)
+        watcher = Watcher(looking, files, read, hear, voice.memory.of)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: watcher.stop())
         told.ready()
         code = _status(watcher.once()) if once else watcher.run(told.alive)
         told.stopping()
+        if traces is not None:
+            traces.close()
         run.end(code)
         return code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..inspect.opening import open_site
+from ..observe.live import SCREEN
 from ..observe.screen import phases_line, tell
 from ..operate.node_lock import LOCK, owner, refuse_if_held
 from ..records.events import Run
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from ..inspect.looks import Look
     from ..resource import Ref
     from . import Workplace
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that let the steps that are running end, and no other begin."""
 
 
 class Work:
@@ -101,7 +107,9 @@ class Work:
 
         orphans = self._chosen is None
         began, begun = time.time(), time.monotonic()
-        with self._run.phase("inspect", resources=len(self._scope)):
+        words = f"looking at {len(self._scope)} resources"
+        looking = contextlib.nullcontext() if self._workplace.quiet else SCREEN.doing(words)
+        with self._run.phase("inspect", resources=len(self._scope)), looking:
             seen = inspect(self._opened, self._scope, probes=probes, orphans=orphans, before=self._connected)
         if self._trouble is not None:
             raise self._trouble
@@ -116,7 +124,7 @@ class Work:
         return replace(plan, notices=seen.notices())
 
     def converge(self, plan: Plan, tell_event: Tell) -> Outcome:
-        """Carry out a plan: see Engine. Ctrl-C stops it between two steps, a second one at once."""
+        """Carry out a plan: see Engine. Ctrl-C or SIGTERM stops it between two steps, a second at once."""
         from ..converge.engine import Engine
         from ..converge.phases import phases
 
@@ -132,14 +140,16 @@ class Work:
 
         def stop(_number: int, _frame: object) -> None:
             tell("stopping after the steps that are running; press again to stop at once")
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            for number in STOPS:
+                signal.signal(number, signal.SIG_DFL)
             engine.stop()
 
-        before = signal.signal(signal.SIGINT, stop)
+        before = {number: signal.signal(number, stop) for number in STOPS}
         try:
             outcome = engine.run()
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
         self.phases = outcome.phases = phases(self.site, outcome.ran, looked)
         self._converged = bool(outcome.ran)
         return outcome

@@ -66,8 +66,8 @@ def interfaces_of(node: str, resources: Mapping[Ref, Kind]) -> dict[str, tuple[s
 def _users(
     host: str, port: Port, offers: Iterable[tuple[Ref, Offer]], services: Collection[Service]
 ) -> Iterator[str]:
-    """Yield the hosts that say that they connect to a port of a host, or to every service that is there."""
-    meant = {(host, Reach(port.number, port.proto))}
+    """Yield the hosts that say that they connect to a port, of this host or of any, or to every service."""
+    meant = {(who, Reach(port.number, port.proto)) for who in (host, EVERY)}
     meant |= {(EVERY, Reach(EVERY, port.proto)) for service in services if service.used}
     meant |= {(EVERY, Reach(METRICS, port.proto)) for service in services if service.metrics}
     for ref, offer in offers:

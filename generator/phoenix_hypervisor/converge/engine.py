@@ -29,7 +29,6 @@ from .ways import progress, way
 TRIES = 3
 """How often a resource's steps are run while each second look still finds something new."""
 
-
 Tell = Callable[[str, Mapping[str, Any]], None]
 """Called as things happen: an event's name and its facts."""
 
@@ -277,8 +276,11 @@ class Engine:
         return failed
 
     def _step(self, ref: Ref, step: Step, failed: dict[Ref, str]) -> bool:
+        def waits(lock: str, holder: str) -> None:
+            self._tell("lock", {"ref": ref, "title": step.title, "lock": lock, "holder": holder})
+
         asked = time.monotonic()
-        with self._locks.held(self._node(ref), step.locks):
+        with self._locks.held(self._node(ref), step.locks, ref.full, waits):
             waited = time.monotonic() - asked
             return not self.outcome.stopped and self._run_step(ref, step, failed, waited)
 
@@ -309,6 +311,7 @@ class Engine:
         with timed(self._tell, "inspect", resources=len(again)):
             seen = inspect(self._opened, refs, probes=True, known=known).looks()
         self.outcome.looks.update(seen)
+        self._tell("looked", {"statuses": {ref: look.status.value for ref, look in seen.items()}})
 
     def _judge(self, ref: Ref, before: Look, failure: str) -> None:
         """After the second look: fixed, worth another try, or stuck."""

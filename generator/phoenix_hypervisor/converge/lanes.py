@@ -55,19 +55,33 @@ class Locks:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._held: set[tuple[str, str]] = set()
+        self._held: dict[tuple[str, str], str] = {}
+        """Node and lock → who holds it."""
 
     @contextmanager
-    def held(self, node: str, names: Collection[str]) -> Iterator[None]:
-        """Hold the locks of that name on a node; waits for whoever holds one of them."""
-        wanted = {(node, name) for name in names}
+    def held(
+        self,
+        node: str,
+        names: Collection[str],
+        who: str = "",
+        waits: Callable[[str, str], None] = lambda _lock, _holder: None,
+    ) -> Iterator[None]:
+        """Hold the locks of that name on a node; waits for whoever holds one of them.
+
+        `who` wants them; `waits` is called, once, with the lock that is taken and its holder.
+        """
+        wanted = [(node, name) for name in names]
         with self._changed:
-            while wanted & self._held:
+            taken = next((lock for lock in wanted if lock in self._held), None)
+            if taken is not None:
+                waits(taken[1], self._held[taken])
+            while any(lock in self._held for lock in wanted):
                 self._changed.wait()
-            self._held |= wanted
+            self._held |= dict.fromkeys(wanted, who)
         try:
             yield
         finally:
             with self._changed:
-                self._held -= wanted
+                for lock in dict.fromkeys(wanted):
+                    del self._held[lock]
                 self._changed.notify_all()

@@ -2,7 +2,8 @@
 
 A kind that listens yields `Offer("port", "8000/tcp", Port("8000", "tcp", …))` from `provides()`; one that
 connects to others yields `Offer("reaches", "vllm-chat", Reach("8000"))`, keyed by the guest or node it
-connects to; `Offer("reaches", EVERY, Reach(EVERY))` is of one that connects to every `services.Service`.
+connects to, by EVERY for that port of whichever host; `Offer("reaches", EVERY, Reach(EVERY))` is of one that
+connects to every `services.Service`.
 Both come from the files alone; neither knows of the other, nor of any firewall.
 """
 

@@ -19,6 +19,7 @@ HEAD = "# Written by phoenix: nginx_gateway. Changed by hand, it is written agai
 ANSWERS_AS = "X-Gateway-Config"
 """The header of the gateway's own health, which tells the configuration that really runs."""
 ID = "$phoenix_gateway_id"
+TRACE = "$phoenix_gateway_traceparent"
 CLIENT = "$phoenix_gateway_client"
 CIPHERS = ":".join(
     f"ECDHE-{key}-{cipher}"
@@ -86,6 +87,7 @@ def mark(front: Front) -> str:
 def _maps(front: Front) -> Iterator[Directive]:
     # somebody's own request id is passed on, if it is one; otherwise nginx draws one
     yield _map("$http_x_request_id", ID, {"~^[A-Za-z0-9._-]{8,64}$": "$http_x_request_id"}, "$request_id")
+    yield from _trace()
     yield _map("$request_uri", "$phoenix_gateway_path", {"~^([^?]*)": "$1"})  # what is asked may be private
     # nobody gets a backend to speak anything else than HTTP or WebSocket
     yield _map("$http_upgrade", "$phoenix_gateway_upgrade", {"~*^websocket$": "websocket"})
@@ -104,9 +106,23 @@ def _maps(front: Front) -> Iterator[Directive]:
     yield d("log_format", "phoenix_gateway", "escape=json", f"{{{fields}}}")
 
 
+def _trace() -> Iterator[Directive]:
+    """The trace of a request (https://www.w3.org/TR/trace-context/): a caller's, if it is one, or a new one.
+
+    nginx's own id of a request has the form of a trace's id; half of it serves as that of its span.
+    """
+    valid = "~^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$"
+    yield _map("$request_id", "$phoenix_gateway_span", {"~^(.{16})": "$1"})
+    drawn = "00-$request_id-$phoenix_gateway_span-01"
+    yield _map("$http_traceparent", TRACE, {valid: "$http_traceparent"}, drawn)
+    yield _map("$http_traceparent", "$phoenix_gateway_tracestate", {valid: "$http_tracestate"})
+    yield _map(TRACE, "$phoenix_gateway_trace", {"~^00-(.{32})": "$1"})
+
+
 LOGGED = {
     "time": "$time_iso8601",
     "request_id": ID,
+    "trace_id": "$phoenix_gateway_trace",
     "address": "$remote_addr",
     "client": CLIENT,
     "host": "$host",
@@ -235,6 +251,8 @@ def _content(front: Front, routes: Sequence[Route], config: str) -> list[Directi
         d("proxy_set_header", "X-Forwarded-Host", "$http_host"),
         d("proxy_set_header", "X-Forwarded-Prefix", "$phoenix_gateway_prefix"),
         d("proxy_set_header", "X-Request-Id", ID),
+        d("proxy_set_header", "traceparent", TRACE),
+        d("proxy_set_header", "tracestate", "$phoenix_gateway_tracestate"),
         d("proxy_set_header", "Upgrade", "$phoenix_gateway_upgrade"),
         d("proxy_set_header", "Connection", "$phoenix_gateway_connection"),
         d("proxy_hide_header", "X-Request-Id"),

@@ -59,6 +59,10 @@ class Look:
     """Names of the probes that failed."""
     notices: tuple[str, ...] = ()
     """What is worth knowing and no drift."""
+    held: int = field(default=0, compare=False)
+    """How many of its checks held."""
+    wrong: tuple[str, ...] = field(default=(), compare=False)
+    """Names of the checks that did not, or could not tell."""
 
     @property
     def own_state_known(self) -> bool:
@@ -92,7 +96,9 @@ def looks(
         notices = tuple(f.message for f in by_ref[ref] if f.verdict is Verdict.NOTICE)
         if blocker is not None:
             own = Look(ref, Status.BLOCKED, own.change, own.reasons, blocker)
-        found[ref] = replace(own, notices=notices)
+        held = sum(f.verdict is Verdict.HELD for f in by_ref[ref])
+        wrong = (f.check for f in by_ref[ref] if f.verdict in (Verdict.FAILED, Verdict.UNKNOWN))
+        found[ref] = replace(own, notices=notices, held=held, wrong=tuple(dict.fromkeys(wrong)))
     return found
 
 

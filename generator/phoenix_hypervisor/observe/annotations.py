@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import Problem, Where
+from ..inspect.looks import Status
 from .screen import shown
 
 if TYPE_CHECKING:
     from ..config import Site
+    from ..converge.outcome import Outcome
     from ..converge.plan import Plan
 
 
@@ -43,6 +45,18 @@ def of_plan(site: Site, plan: Plan) -> Iterator[str]:
         sort = "error" if entry.refusals else "warning"
         words = f"{entry.ref.full}: {entry.look.status.value}"
         yield _line(sort, where, words, "\n".join(said) or words)
+
+
+def of_looks(site: Site, outcome: Outcome) -> Iterator[str]:
+    """Yield a line for each resource that is not as declared when an apply has ended."""
+    for ref, look in outcome.looks.items():
+        if look.status is Status.OK:
+            continue
+        after = f"waits for {look.blocked_by}" if look.blocked_by else ""
+        said = outcome.stuck.get(ref) or outcome.waiting.get(ref) or "; ".join(look.reasons) or after
+        sort = "error" if ref in outcome.stuck else "warning"
+        words = f"{ref.full}: {look.status.value}"
+        yield _line(sort, site.place(ref) if ref in site.resources else None, words, said or words)
 
 
 def _line(sort: str, where: Where | None, title: str, message: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..firewall.effect import Effect
 
 VERSION = 1
+OUTCOME = ("resources", "checks", "stuck", "waiting", "reasons", "notices")
+"""What of an outcome's document is told to those who have heard all the rest."""
 
 
 def plan_document(
@@ -40,6 +42,7 @@ def plan_document(
             _entry(entry) | {"reach": effect_rows((reach or {}).get(entry.ref, ()))} for entry in plan.entries
         ],
         "resources": {ref.full: look.status.value for ref, look in looks.items()},
+        "checks": _checks(looks),
         "orphans": [ref.full for ref in plan.orphans],
         "notices": {**{node: list(said) for node, said in plan.notices.items()}, **_notices(looks)},
         "round_trips": dict(trips),
@@ -54,6 +57,7 @@ def outcome_document(plan: dict[str, Any], outcome: Outcome, code: ExitCode) -> 
         "plan": plan,
         "steps": [ran.row for ran in outcome.ran],
         "resources": {ref.full: look.status.value for ref, look in outcome.looks.items()},
+        "checks": _checks(outcome.looks),
         "stuck": {ref.full: reason for ref, reason in outcome.stuck.items()},
         "waiting": {ref.full: reason for ref, reason in outcome.waiting.items()},
         "reasons": {ref.full: list(look.reasons) for ref, look in outcome.looks.items() if look.reasons},
@@ -69,6 +73,15 @@ def text(document: Mapping[str, Any]) -> str:
 
 def _notices(looks: Mapping[Ref, Look]) -> dict[str, list[str]]:
     return {ref.full: list(look.notices) for ref, look in looks.items() if look.notices}
+
+
+def _checks(looks: Mapping[Ref, Look]) -> dict[str, dict[str, Any]]:
+    """Resource → how many checks held, and the names of those that did not."""
+    return {
+        ref.full: {"held": look.held, "wrong": list(look.wrong)}
+        for ref, look in looks.items()
+        if look.held or look.wrong
+    }
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -73,6 +73,52 @@ def picture(site: Site, hosts: Collection[str] = (), looks: Mapping[Ref, Look] |
     return Picture(lanes, needs, drawn, status)
 
 
+class Hosts(Picture):
+    """A picture of nodes and guests; a lane is a node with its guests. Each stands for all that is in it."""
+
+    def label(self, ref: Ref) -> str:
+        """Return the name of the node or guest."""
+        return f"{SIGNS[self.status.get(ref, '')]}{ref.name}"
+
+
+def hosts(site: Site, found: Picture) -> Hosts:
+    """Return the picture of what needs what among nodes and guests; a node needs none of its guests."""
+    lane_of = {ref: lane for lane, refs in found.lanes.items() for ref in refs}
+    place = {lane: number for number, lane in enumerate(found.lanes)}
+    direct: dict[str, set[str]] = {lane: set() for lane in found.lanes}
+    for ref, needed in found.needs.items():
+        direct[lane_of[ref]] |= {lane_of[need] for need in needed if need in lane_of} - {lane_of[ref]}
+    behind: dict[str, set[str]] = {lane: set() for lane in found.lanes}
+    needs: dict[str, list[str]] = {lane: [] for lane in found.lanes}
+    for lane, others in direct.items():
+        for other in sorted(others, key=place.__getitem__):
+            if site.node_of(lane) == lane or lane in behind[other]:
+                continue  # of two that need each other, one way is enough
+            needs[lane].append(other)
+            new = {other, *behind[other]}
+            for one, its in behind.items():
+                if one == lane or lane in its:
+                    its.update(new)
+    refs = {lane: Ref(site.node_of(lane), "host", lane) for lane in found.lanes}
+    ordered = sorted(found.lanes, key=lambda lane: len(behind[lane]))
+    lanes: dict[str, list[Ref]] = {}
+    for lane in ordered:
+        lanes.setdefault(site.node_of(lane), []).append(refs[lane])
+    every = {refs[lane]: [refs[one] for one in needs[lane]] for lane in ordered}
+    drawn = {
+        ref: [one for one in some if not any(one.name in behind[other.name] for other in some)]
+        for ref, some in every.items()
+    }
+    status = {
+        refs[lane]: _worst({found.status.get(ref, "") for ref in found.lanes[lane]}) for lane in ordered
+    }
+    return Hosts(lanes, every, drawn, status)
+
+
+def _worst(statuses: Collection[str]) -> str:
+    return next((one for one in ("unknown", "unhealthy", "drift", "blocked", "ok") if one in statuses), "")
+
+
 def dot(found: Picture) -> str:
     """Return the picture in Graphviz's language."""
     lines = ["digraph site {", "  rankdir=RL", '  node [shape=box, style=filled, fontname="sans-serif"]']

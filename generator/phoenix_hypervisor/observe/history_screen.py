@@ -21,6 +21,9 @@ ENDINGS = {
     3: ("?", "magenta", "could not tell"),
     130: ("✗", "yellow", "stopped"),
 }
+LOOKING = ("plan", "apply", "verify", "recreate", "watch")
+"""Verbs whose end says how everything is; of the others only that they did what they were asked."""
+BY_HAND = {0: ("✓", "green", "done"), 2: ("~", "yellow", "not agreed to")}
 CUT = ("…", "yellow", "no end: cut, or still at work")
 
 
@@ -33,13 +36,13 @@ def lines(found: Sequence[Record]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
     yield f"  {_aligned(HEAD, widths)}"
     for record, row in zip(found, rows, strict=True):
-        sign, colour, _ = _ending(record.end)
+        sign, colour, _ = _ending(record.run, record.end)
         yield f"{paint(sign, colour)} {_aligned(row, widths)}"
 
 
 def _row(record: Record) -> tuple[str, ...]:
     run, end = record.run, record.end
-    said = _ending(end)[2]
+    said = _ending(run, end)[2]
     steps = record.counts.get("ran", 0)
     if steps:
         said += f", {steps} step{'' if steps == 1 else 's'}"
@@ -61,10 +64,11 @@ def _when(event: Event) -> str:
         return ""
 
 
-def _ending(end: Event) -> tuple[str, str, str]:
+def _ending(run: Event, end: Event) -> tuple[str, str, str]:
     if not end:
         return CUT
-    return ENDINGS.get(int(end.get("exit", 1)), ("✗", "red", f"ended with {end.get('exit')}"))
+    endings = ENDINGS if run.get("verb", "plan") in LOOKING else ENDINGS | BY_HAND
+    return endings.get(int(end.get("exit", 1)), ("✗", "red", f"ended with {end.get('exit')}"))
 
 
 def document(found: Sequence[Record]) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def told_again(events: Sequence[Event]) -> Iterator[str]:
         yield from _drift(entries)
     for event in events:
         yield from _line(event)
-    sign, colour, said = _ending(end)
+    sign, colour, said = _ending(run, end)
     took = f" after {end['seconds']:.1f} s" if end else ""
     yield f"{paint(sign, colour)} {said}{took}"
 

@@ -36,7 +36,7 @@ PARTS = {
 def paint(text: str, colour: str, *, err: bool = False) -> str:
     """Return the text in colour when the stream is a terminal and NO_COLOR is not set."""
     stream = sys.stderr if err else sys.stdout
-    plain = not colour or os.environ.get("NO_COLOR") or not stream.isatty()
+    plain = not colour or SCREEN.plain or os.environ.get("NO_COLOR") or not stream.isatty()
     return text if plain else click.style(text, fg=colour)
 
 
@@ -77,6 +77,18 @@ def plan_lines(
         yield f"interrupts: {', '.join(dict.fromkeys(interrupted))}"
     if plan.reboots():
         yield "nodes are rebooted by `apply --reboot` only; what needs that waits, and all the rest goes on"
+    yield summary(plan, looks)
+
+
+def brief_plan_lines(plan: Plan, looks: Mapping[Ref, Look], lost: Mapping[str, Exception]) -> Iterator[str]:
+    """Yield of a plan only what no apply repairs, and the line that says it all."""
+    for entry in plan.entries:
+        for refusal in entry.refusals:
+            yield f"{paint('!', 'red')} {entry.ref.full}: not repaired: {refusal.reason}"
+        if entry.look.status is Status.UNKNOWN and not lost:
+            reasons = "; ".join(entry.look.reasons)
+            yield f"{paint('?', 'magenta')} {entry.ref.full}: could not tell: {reasons}"
+    yield from (f"{paint('?', 'magenta')} {lost[name]}" for name in sorted(lost))
     yield summary(plan, looks)
 
 
@@ -161,7 +173,7 @@ def change_lines(change: Change) -> Iterator[str]:
             yield from (f"  + {line}" for line in new)
             continue
         arrow = "→" if relation in ("==", "") else f"should be {relation}"
-        before, after = _differing(actual, desired)
+        before, after = differing(actual, desired)
         yield f"{name}: {before} {arrow} {after}"
 
 
@@ -172,8 +184,8 @@ def _are_lines(*values: Any) -> bool:
     )
 
 
-def _differing(actual: Any, desired: Any) -> tuple[str, str]:
-    """Both sides as people read them; of two lists of words only the words that differ."""
+def differing(actual: Any, desired: Any) -> tuple[str, str]:
+    """Return both sides as people read them; of two lists of words only the words that differ."""
     if isinstance(actual, str) and isinstance(desired, str) and "," in actual and "," in desired:
         ours, theirs = actual.split(","), desired.split(",")
         return (

@@ -21,7 +21,7 @@ from typing import Any
 from ..resource import Ref
 
 VERSION = 1
-PASSING = frozenset({"look", "phase", "progress"})
+PASSING = frozenset({"lock", "look", "phase", "progress"})
 """Events that are told and not kept: a watcher has no end of them, and nobody reads them afterwards."""
 
 Event = Mapping[str, Any]

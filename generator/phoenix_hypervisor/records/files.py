@@ -12,8 +12,9 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ..errors import PhoenixError, UsageError, did_you_mean
 from .events import PASSING, Event, line
@@ -38,34 +39,64 @@ class Record:
 
 
 class Writer:
-    """Listens to a run and keeps what it hears. `warn` is called once, when that fails."""
+    """Listens to a run and keeps what it hears. `warn` is called once, when that fails.
 
-    def __init__(self, site: Path, warn: Callable[[str], None]) -> None:
+    A record that becomes longer than `longest` bytes (0: as long as it likes) loses its older half: a watcher
+    writes into one for months.
+    """
+
+    def __init__(self, site: Path, warn: Callable[[str], None], *, longest: int = 0) -> None:
         self._folder = site / FOLDER
         self._warn = warn
+        self._longest = longest
+        self._first = ""
         self._begun = self._failed = False
 
     def __call__(self, event: Event) -> None:
         if self._failed or event["event"] in PASSING:
             return
+        name, row = str(event["run"]), line(event) + "\n"
         try:
             if not self._begun:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _leave(self._folder, KEPT - 1)
-            with self._opened(str(event["run"])) as file:
-                file.write(line(event) + "\n")
-            self._begun = True
+                self._begin(name, "")
+                self._first = self._first or row
+            try:
+                self._append(name, row)
+            except FileNotFoundError:  # removed by hand, or as the oldest of many: what comes is kept anyhow
+                self._begin(name, self._first)
+                self._append(name, row)
         except OSError as error:
             self._failed = True
             said = f"no record of this run is kept: {self._folder}: {error.strerror}"
             self._warn(f"{said}; the run goes on")
 
-    def _opened(self, name: str) -> TextIO:
-        """The record for one more line: open no longer than that takes, so nothing is lost in a crash."""
-        new = 0 if self._begun else os.O_CREAT | os.O_EXCL
+    def _begin(self, name: str, rows: str) -> None:
+        """Make the file, with what is to be in it already; the oldest of the others go."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _leave(self._folder, KEPT - 1)
+        self._append(name, rows, os.O_CREAT | os.O_EXCL)
+        self._begun = True
+
+    def _append(self, name: str, rows: str, new: int = 0) -> None:
+        """Write to the end: the file is open no longer than that takes, so nothing is lost in a crash."""
         path = self._folder / f"{name}.jsonl"
         number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | new, 0o600)
-        return os.fdopen(number, "w", encoding="utf-8")
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(rows)
+            file.flush()
+            length = os.fstat(number).st_size
+        if 0 < self._longest < length:
+            self._shorten(path)
+
+    def _shorten(self, path: Path) -> None:
+        """Leave the latest half of a record, and who began the run."""
+        rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = rows[len(rows) // 2 + 1 :]
+        new = path.with_suffix(".new")
+        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write("".join([self._first, *kept]))
+        new.replace(path)
 
 
 def forget(site: Path, name: str) -> None:
@@ -82,8 +113,13 @@ def _leave(folder: Path, number: int) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The records, oldest first; what is called otherwise is not ours."""
-    return sorted(path for path in folder.glob("*.jsonl") if NAME.fullmatch(path.stem))
+    """The records, oldest first; what is called otherwise is not ours.
+
+    Those from the future, when a clock was wrong, count as the oldest: else no other would be the last.
+    """
+    now = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%d-%H%M%S}"
+    found = (path for path in folder.glob("*.jsonl") if NAME.fullmatch(path.stem))
+    return sorted(found, key=lambda path: (path.stem <= now, path.stem))
 
 
 def listed(site: Path) -> list[Record]:

@@ -120,6 +120,14 @@ def entries(event: Event) -> Iterator[Entry]:
     elif sort == "checks":
         counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(event["counts"].items()))
         yield Entry("info", f"checks: {counts or 'none'}")
+    else:
+        yield from _rest(sort, event)
+
+
+def _rest(sort: str, event: Event) -> Iterator[Entry]:
+    if sort == "lock":
+        words = f"{event['title']} waits for {event['lock']}: {event['holder']} has it"
+        yield Entry("debug", words, str(event["resource"]))
     elif sort != "progress":  # for a screen: a log has no use for where a download is
         yield Entry("debug", sort)
 

@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -188,6 +189,61 @@ class Traces:
 
         if failed:
             span.set_status(StatusCode.ERROR)
+
+
+def traced_looks(environment: Mapping[str, str], warn: Callable[[str], None]) -> TracedLooks | None:
+    """Return what makes each look of a watcher one trace, if the environment asks for any."""
+    wanted = exporters(environment)
+    if not wanted:
+        return None
+    try:
+        return TracedLooks(_provider(environment, wanted))
+    except (ImportError, LookupError, ValueError):
+        from_environment(environment, warn)  # which says why
+        return None
+
+
+class TracedLooks:
+    """A span for each look of a watcher; what is run for it is told that its own spans are within."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._provider = provider
+        self._tracer = provider.get_tracer("phoenix_hypervisor", __version__)
+        self._propagator = TraceContextTextMapPropagator()
+        logger = logging.getLogger("opentelemetry")
+        logger.addHandler(logging.NullHandler())  # the looks themselves say what is not taken
+        logger.propagate = False
+
+    @contextmanager
+    def look(self, node: str) -> Iterator[tuple[dict[str, str], Callable[[str, int, int], None]]]:
+        """Open the span of a look at a node.
+
+        Yields what its processes get in their environment, and what notes how it went: why nothing is
+        known, how many resources differ, how many steps were run.
+        """
+        from opentelemetry.trace import StatusCode, set_span_in_context
+
+        span = self._tracer.start_span("phoenix look", attributes={"phoenix.host": node})
+        carrier: dict[str, str] = {}
+        self._propagator.inject(carrier, set_span_in_context(span))
+
+        def note(error: str, differ: int, steps: int) -> None:
+            span.set_attributes({"phoenix.differ": differ, "phoenix.steps": steps})
+            if error:
+                span.set_status(StatusCode.ERROR)
+
+        try:
+            yield {name.upper(): value for name, value in carrier.items()}, note
+        finally:
+            span.end()
+
+    def close(self) -> None:
+        """Send what is left, and wait for it until the deadline."""
+        sending = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
+        sending.start()
+        sending.join(SECONDS)
 
 
 def _about(event: Event) -> dict[str, str]:

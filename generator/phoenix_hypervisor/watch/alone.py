@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def alone(site: Path) -> Iterator[None]:
             holder = file.read().strip() or "another process"
             said = f"this site is being watched already, by {holder}"
             raise PhoenixError(said, hint="`phoenix history` shows what it saw; one is enough") from None
-        file.truncate(0)
-        file.write(f"{who()}, process {os.getpid()}\n")
-        file.flush()
+        with contextlib.suppress(OSError):  # the disk is full: the lock is held all the same
+            os.ftruncate(number, 0)
+            os.pwrite(number, f"{who()}, process {os.getpid()}\n".encode(), 0)
         yield

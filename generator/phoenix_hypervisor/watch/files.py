@@ -35,6 +35,12 @@ class Files:
             kept = self._site / KEPT
             return kept if kept.is_dir() else None
 
+    def now(self) -> str:
+        """Return what the files are at this moment; empty while one of them is being replaced."""
+        with contextlib.suppress(OSError):
+            return digest(self._site)
+        return ""
+
     def _follow(self, now: str) -> None:
         wrong = self._valid(self._site) if now != self._digest else None
         if wrong is not None:

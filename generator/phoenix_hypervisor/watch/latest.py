@@ -58,6 +58,20 @@ class Latest:
         with self._keeping:
             self._seen = {node: seen for node, seen in self._seen.items() if node in nodes}
 
+    def words(self) -> str:
+        """Return in a line how the nodes stand."""
+        with self._keeping:
+            codes = [one.code for one in self._seen.values()]
+        away = codes.count(ExitCode.UNKNOWN)
+        right = codes.count(ExitCode.OK)
+        counted = f"{len(codes)} node{'' if len(codes) == 1 else 's'}"
+        parts = ((right, "as declared"), (len(codes) - right - away, "not"), (away, "could not be told"))
+        return (
+            f"{counted}: {', '.join(f'{number} {what}' for number, what in parts if number)}"
+            if codes
+            else counted
+        )
+
     def text(self) -> str:
         """Return all of it as a record has it, a line an event; empty before the first look."""
         with self._keeping:
@@ -73,12 +87,15 @@ class Latest:
         yield {"event": "run", **run}
         plans = [one.plan for one in seen]
         entries = [entry for plan in plans for entry in plan.get("entries", ())]
-        yield {"event": "plan", "plan": {**_merged(plans, "resources", "notices"), "entries": entries}}
+        yield {
+            "event": "plan",
+            "plan": {**_merged(plans, "resources", "checks", "notices"), "entries": entries},
+        }
         outcomes = [one.outcome for one in seen if one.outcome]
         for outcome in outcomes:
             yield from ({"event": "ran", **step} for step in outcome["steps"])
         if outcomes:
-            names = ("resources", "stuck", "waiting", "reasons", "notices")
+            names = ("resources", "checks", "stuck", "waiting", "reasons", "notices")
             yield {"event": "outcome", **_merged(outcomes, *names)}
         code = ExitCode.worst([one.code for one in seen])
         yield {"event": "end", "exit": int(code), "seconds": max(one.seconds for one in seen)}

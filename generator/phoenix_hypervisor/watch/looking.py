@@ -6,16 +6,21 @@ Each is a process of its own: whatever leaks, hangs or dies in a look is gone wi
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PhoenixError
 from ..process import Broken, Child
 from ..records.files import forget
 from .standing import Standing, standing
+
+if TYPE_CHECKING:
+    from ..records.traces import TracedLooks
 
 SECONDS = 3600.0
 """How long one process may take: an apply that pulls a template may take long."""
@@ -26,8 +31,14 @@ EFFECTS = ("hot", "reload")
 class Looking:
     """Looks at nodes, several at once. `stop` lets steps that are running end, and begins nothing more."""
 
-    def __init__(self, seconds: float = SECONDS, options: Sequence[str] = ()) -> None:
-        """`options` are those of the main command that the looks get as well: where their log goes."""
+    def __init__(
+        self, seconds: float = SECONDS, options: Sequence[str] = (), traces: TracedLooks | None = None
+    ) -> None:
+        """`options` are those of the main command that the looks get as well: where their log goes.
+
+        With `traces`, all that is run for one look is one trace.
+        """
+        self._traces = traces
         self._seconds = seconds
         self._options = tuple(options)
         self._children: set[Child] = set()
@@ -36,13 +47,23 @@ class Looking:
 
     def look(self, site: Path, node: str, converge: str) -> Standing:
         """Return how a node stands; `converge`: up to which effect differences are repaired first."""
-        said, plan = self._phoenix(site, "plan", "--json", "--probes", "--host", node)
+        if self._traces is None:
+            return self._look(site, node, converge, {})
+        with self._traces.look(node) as (environment, note):
+            found = self._look(site, node, converge, environment)
+            note(found.error, len(found.trouble), found.steps)
+            return found
+
+    def _look(self, site: Path, node: str, converge: str, environment: Mapping[str, str]) -> Standing:
+        said, plan = self._phoenix(site, environment, "plan", "--json", "--probes", "--host", node)
         if plan is None:
             return Standing(error=said)
         if converge not in EFFECTS or not repairable(plan, converge):
             return standing(plan)
         arguments = ("apply", "--json", "--at-most", converge, "--host", node)
-        _, outcome = self._phoenix(site, *arguments)  # without a word: somebody else is changing the node
+        _, outcome = self._phoenix(
+            site, environment, *arguments
+        )  # without a word: somebody else is changing the node
         if outcome is None:
             return standing(plan)
         forget(site, str(plan.get("run", "")))  # the apply's record has it all
@@ -67,18 +88,34 @@ class Looking:
             raise PhoenixError(said or f"`phoenix report` ended with {status}")
         return out.decode(errors="replace")
 
-    def _phoenix(self, site: Path, *arguments: str) -> tuple[str, dict[str, Any] | None]:
+    def _phoenix(
+        self, site: Path, environment: Mapping[str, str], *arguments: str
+    ) -> tuple[str, dict[str, Any] | None]:
         """What a verb complained of, and its document."""
-        status, out, said = self._run(site, *arguments)
+        status, out, said = self._run(site, *arguments, environment=environment)
         try:
             return said, dict(json.loads(out))
         except ValueError:
             return said or f"`phoenix {arguments[0]}` ended with {status}", None
 
-    def _run(self, site: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+    def _run(
+        self,
+        site: Path,
+        *arguments: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[int, bytes, str]:
         try:
-            options = ("--site", str(site), *self._options)
-            child = self._started([sys.executable, "-m", "phoenix_hypervisor", *options, *arguments])
+            argv = [
+                sys.executable,
+                "-m",
+                "phoenix_hypervisor",
+                "--site",
+                str(site),
+                *self._options,
+                *arguments,
+            ]
+            child = self._started(argv, {**os.environ, **environment} if environment else None)
         except Broken as error:
             return 1, b"", error.message
         try:
@@ -92,11 +129,11 @@ class Looking:
             with self._changing:
                 self._children.discard(child)
 
-    def _started(self, argv: Sequence[str]) -> Child:
+    def _started(self, argv: Sequence[str], environment: Mapping[str, str] | None) -> Child:
         with self._changing:
             if self._stopped:
                 raise Broken("the watcher is stopping")
-            child = Child(argv)
+            child = Child(argv, env=environment)
             self._children.add(child)
             return child
 

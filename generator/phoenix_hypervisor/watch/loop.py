@@ -13,7 +13,7 @@ from ..config.model import Watch
 from ..errors import ExitCode
 from .files import Files
 from .pace import Pace
-from .standing import News, Standing, news
+from .standing import News, Standing, news, remembered
 
 
 class Looks(Protocol):
@@ -33,6 +33,9 @@ class Cycle(NamedTuple):
     standing: Standing
     seconds: float
     fresh: tuple[News, ...]
+    """What is news since this watcher's look before."""
+    untold: tuple[News, ...] = ()
+    """What is news since people were last told, by this watcher or one before it."""
 
     @property
     def result(self) -> str:
@@ -60,7 +63,10 @@ class Watcher:
         files: Files,
         read: Callable[[Path], Policy],
         hear: Callable[[Cycle], None],
+        told: Callable[[str], Standing | None] = lambda _node: None,
     ) -> None:
+        """`told` says how a node stood when people were last told of it."""
+        self._known = told
         self._looks = looks
         self._files = files
         self._read = read
@@ -111,17 +117,22 @@ class Watcher:
         for name in self._nodes.keys() - policy.nodes:
             self._nodes.pop(name).end()
         for name in sorted(policy.nodes - self._nodes.keys()):
-            self._nodes[name] = _Node(name, policy.watch.interval_seconds, self._look, self._told)
+            node = _Node(name, policy.watch.interval_seconds, self._look, self._told)
+            node.told = self._known(name)
+            self._nodes[name] = node
             if start:
                 self._nodes[name].start()
         for node in self._nodes.values():
             node.pace.interval = policy.watch.interval_seconds
 
     def _look(self, node: str) -> Standing | None:
-        folder = self._files.folder()
+        before, folder = self._files.now(), self._files.folder()
         if folder is None or self._policy is None:
             return None
-        return self._looks.look(folder, node, self._policy.watch.converge)
+        found = self._looks.look(folder, node, self._policy.watch.converge)
+        if found.error and self._files.now() != before:
+            return None  # somebody changed the files meanwhile: it may have read half of that
+        return found
 
     def _told(self, cycle: Cycle) -> None:
         if self._ending.is_set() and cycle.standing.error:
@@ -142,6 +153,8 @@ class _Node:
     ) -> None:
         self.pace = Pace(interval, random.random)
         self.last: Standing | None = None
+        self.told: Standing | None = None
+        """What people know."""
         self._name = name
         self._look = look
         self._told = told
@@ -173,10 +186,9 @@ class _Node:
         if now is None:
             return True
         fresh = tuple(news(self._name, self.last, now))
-        # what is not known now is not gone: it is compared with what was known last
-        known = self.last.trouble if now.error and self.last is not None else now.trouble
-        self.last = Standing(known, now.repaired, now.error, now.steps, now.run)
-        self._told(Cycle(self._name, now, time.monotonic() - began, fresh))
+        untold = tuple(news(self._name, self.told, now))
+        self.last, self.told = remembered(self.last, now), remembered(self.told, now)
+        self._told(Cycle(self._name, now, time.monotonic() - began, fresh, untold))
         return bool(now.error)
 
     def _run(self) -> None:

@@ -124,3 +124,9 @@ def news(node: str, before: Standing | None, now: Standing) -> Iterator[News]:
     for name in known:
         if name not in now.trouble and name not in now.repaired:
             yield News(Sort.RECOVERED, name)
+
+
+def remembered(before: Standing | None, now: Standing) -> Standing:
+    """Return what the next look is compared with: what is not known now is not gone, and stays as it was."""
+    known = before.trouble if now.error and before is not None else now.trouble
+    return Standing(known, now.repaired, now.error, now.steps, now.run)

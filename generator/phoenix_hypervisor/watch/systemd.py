@@ -7,6 +7,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .pace import JITTER
+
 UNIT = """\
 # Made by `phoenix service install`; `phoenix service remove` takes it away.
 [Unit]
@@ -29,6 +31,38 @@ RestartSec=30
 {hardening}
 [Install]
 WantedBy=multi-user.target
+"""
+ONCE = """\
+# Made by `phoenix service install --timer`; `phoenix service remove` takes it away.
+[Unit]
+Description=Phoenix Hypervisor looks once at {name}
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart={command} --site {site} watch --once
+# something differs: it was told, and looking went well
+SuccessExitStatus=2
+Environment=PYTHONUNBUFFERED=1
+User={user}
+KillSignal=SIGTERM
+KillMode=mixed
+TimeoutStartSec=infinity
+TimeoutStopSec=15min
+{hardening}"""
+TIMER = """\
+# Made by `phoenix service install --timer`; `phoenix service remove` takes it away.
+[Unit]
+Description=Phoenix Hypervisor looks at {name} again and again
+
+[Timer]
+OnBootSec=2min
+OnUnitInactiveSec={seconds}s
+RandomizedDelaySec={jitter}s
+
+[Install]
+WantedBy=timers.target
 """
 HARDENED = """
 # it reads the site, writes below .phoenix/, and connects to nodes
@@ -55,11 +89,22 @@ FREE = """
 """
 
 
-def unit(name: str, site: Path, command: Sequence[str], user: str, *, local: bool = False) -> str:
-    """Return the text of the unit that watches a site; `local`: a node of it is the machine it runs on."""
+def unit(
+    name: str, site: Path, command: Sequence[str], user: str, *, local: bool = False, once: bool = False
+) -> str:
+    """Return the text of the unit that watches a site; `local`: a node of it is the machine it runs on.
+
+    `once`: of one that looks once, for a timer.
+    """
     words = " ".join(map(_quoted, command))
     hardening = FREE if local else HARDENED.format(site=_quoted(site))
-    return UNIT.format(name=name, site=_quoted(site), command=words, user=user, hardening=hardening)
+    form = ONCE if once else UNIT
+    return form.format(name=name, site=_quoted(site), command=words, user=user, hardening=hardening)
+
+
+def timer(name: str, seconds: float) -> str:
+    """Return the text of the timer that starts the unit of the same name each so many seconds."""
+    return TIMER.format(name=name, seconds=f"{seconds:.0f}", jitter=f"{max(seconds * JITTER, 1):.0f}")
 
 
 def _quoted(word: Path | str) -> str:

@@ -18,6 +18,7 @@ from . import (
     graphics,
     guests,
     interfaces,
+    journals,
     limits,
     literals,
     machines,
@@ -49,6 +50,7 @@ def check(site: Site) -> list[Problem]:
         docker,
         gateways,
         services,
+        journals,
         mounts,
         literals,
     )

@@ -230,6 +230,10 @@ def _carry_out(change: Change, there: dict[str, dpkg_status.Stanza]) -> None:
         import apt_prometheus
 
         apt_prometheus.installed([name for name in change.come if name in apt_prometheus.PACKAGES])
+    if "systemd-journal-remote" in change.come:
+        import apt_journal
+
+        apt_journal.installed()
     if "nvidia-container-toolkit-base" in change.come:
         import apt_toolkit
 

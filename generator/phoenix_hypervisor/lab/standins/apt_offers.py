@@ -23,7 +23,8 @@ nfs-kernel-server 1:2.8.3-1; nvme-cli 2.13-2; nginx 1.26.3-3+deb13u1; prometheus
 prometheus-node-exporter 1.9.1-1; prometheus-nginx-exporter 1.1.0-1; openssl 3.5.1-1+deb13u1; pciutils
 1:3.13.0-2; python3-pip 25.1.1+dfsg-1; python3-venv 3.13.5-1; qemu-guest-agent 1:10.0.3+ds-0+deb13u1; rsync
 3.4.1+ds1-5; s-tui 1.1.6-1; samba 2:4.22.6+dfsg-0+deb13u1; samba-common-bin 2:4.22.6+dfsg-0+deb13u1;
-smartmontools 7.4-3; smbclient 2:4.22.6+dfsg-0+deb13u1; systemd-timesyncd 257.8-1~deb13u2; tcpdump 4.99.5-2;
+smartmontools 7.4-3; smbclient 2:4.22.6+dfsg-0+deb13u1; systemd-timesyncd 257.8-1~deb13u2;
+systemd-journal-remote 257.8-1~deb13u2; tcpdump 4.99.5-2;
 tmux 3.5a-3; tree 2.2.1-1; tzdata 2025b-4+deb13u1; unzip 6.0-29; vim 2:9.1.1230-2; wget 1.25.0-2; xfce4
 4.20; xfce4-goodies 4.18.0; xorgxrdp 1:0.10.2-2; xrdp 0.10.1-3.1; dbus-x11 1.16.2-2; lightdm 1.32.0-6; zstd
 1.5.7+dfsg-1; fuse-overlayfs 1.14-1

@@ -26,7 +26,7 @@ def append(unit: str, lines: tuple[str, ...], who: str = SYSTEMD) -> None:
     os.makedirs(os.path.dirname(place), exist_ok=True)
     sign = "" if who == SYSTEMD else f"\x1f{who}\x1f"
     with open(place, "a", encoding="utf-8") as file:
-        file.writelines(f"{int(time.time())} {sign}{line}\n" for line in lines)
+        file.writelines(f"{_now()} {sign}{line}\n" for line in lines)
         long = file.tell() > LONGEST
     if long:
         with open(place, encoding="utf-8") as file:
@@ -35,17 +35,23 @@ def append(unit: str, lines: tuple[str, ...], who: str = SYSTEMD) -> None:
             file.writelines(last)
 
 
-def rows(unit: str) -> list[tuple[int, str, str]]:
+def _now() -> str:
+    """The time in seconds, to the nanosecond: what tells one entry from the next."""
+    now = time.time_ns()
+    return f"{now // 10**9}.{now % 10**9:09d}"
+
+
+def rows(unit: str) -> list[tuple[float, str, str]]:
     """Return the last lines of a unit's journal: when, who, and what was said."""
     try:
         with open(_file(unit), encoding="utf-8") as file:
             parts = [line.rstrip("\n").partition(" ") for line in file]
     except FileNotFoundError:
         return []
-    return [(int(when), *_signed(text)) for when, _, text in parts[-KEPT:]]
+    return [(float(when), *_signed(text)) for when, _, text in parts[-KEPT:]]
 
 
-def all_rows() -> list[tuple[int, str, str]]:
+def all_rows() -> list[tuple[float, str, str]]:
     """Return what was said of all units, in the order in which it was said."""
     try:
         names = sorted(os.listdir(os.path.join(model.FOLDER, "journal")))

@@ -13,7 +13,11 @@ import netlink
 import runtime_units
 import unit_words
 
-UNITS = ("prometheus-node-exporter.service",)
+UNITS = (
+    "prometheus-node-exporter.service",
+    "systemd-journal-remote.service",
+    "systemd-journal-upload.service",
+)
 PATIENCE = 20.0
 """Seconds within which a program must say that it runs."""
 
@@ -41,7 +45,9 @@ class Own:
         """Let those run that are to run, as they are declared now, and no others. Raises OSError."""
         asked = wanted()
         for name, (pid, words) in list(self._running.items()):
-            if asked.get(name) != words:
+            if os.waitpid(pid, os.WNOHANG)[0]:  # it ended by itself, and is started again
+                del self._running[name]
+            elif asked.get(name) != words:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 del self._running[name]

@@ -19,6 +19,8 @@ BUILT_IN = {
     "prometheus.service": ("/usr/bin/prometheus", "$ARGS"),
     "prometheus-node-exporter.service": ("/usr/bin/prometheus-node-exporter", "$ARGS"),
     "prometheus-nginx-exporter.service": ("/usr/bin/prometheus-nginx-exporter", "$ARGS"),
+    "systemd-journal-remote.service": ("/usr/lib/systemd/systemd-journal-remote", "--listen-https=-3"),
+    "systemd-journal-upload.service": ("/usr/lib/systemd/systemd-journal-upload", "--save-state"),
 }
 """Units that packages bring, with what they run: started where the package brought a stand-in for it."""
 RELOADED = {

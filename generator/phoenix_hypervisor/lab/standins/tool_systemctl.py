@@ -20,7 +20,13 @@ JOBS = {
 }  # fmt: skip
 
 
+VERSION = "systemd 257 (257.8-1~deb13u2)\n+PAM +AUDIT +SELINUX +APPARMOR +IMA +IPE +SMACK +SECCOMP"
+
+
 def main(argv: list[str]) -> int:
+    if argv == ["--version"]:
+        print(VERSION)
+        return 0
     words, options = _split(argv)
     verb, names = (words[0], words[1:]) if words else ("list-units", [])
     if verb in (

@@ -4,7 +4,10 @@ Everything is laid over the image by the first boot, so images are the same for 
 """
 
 import json
+import py_compile
 import stat
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_interface
 from pathlib import Path
@@ -12,14 +15,15 @@ from pathlib import Path
 from .. import skeleton
 from ..boots import KERNEL
 from ..node import WRAPPER, Disk, standins
-from . import cpio
+from . import cpio, firewall
 from .machine import Drive
 
-STANDINS = "usr/local/lib/phoenix-lab"
 STAND_IN_FOR = (
-    "pct", "pve-firewall", "pveam", "pvesh", "pvesm", "pveum", "update-initramfs", "vzdump",
+    "pct", "pveam", "pvesh", "pvesm", "pveum", "update-initramfs", "vzdump",
 )  # fmt: skip
 """Proxmox's own tools, of which Debian has none; and one that would need what the image leaves out."""
+IMAGE_PYTHON = "cpython-311"
+"""The Python of the image's Debian, as compiled modules name it."""
 GUEST_NETWORK = """\
 [Match]
 Name=eth0
@@ -76,6 +80,16 @@ WantedBy=multi-user.target
 """
 
 
+UNUSED = (
+    "systemd-logind.service", "systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount",
+    "systemd-pstore.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
+    "getty.target", "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "systemd-tmpfiles-clean.timer",
+    "logrotate.timer",
+)  # fmt: skip
+"""Units that cost a boot time, and that nobody misses: who is logged in at which terminal, say."""
+
+
 def drives(disks: Sequence[Disk]) -> list[Drive]:
     """Return the machine's drives for a node's disks."""
     return [Drive(_serial(number), disk.size) for number, disk in enumerate(disks)]
@@ -101,9 +115,16 @@ def archive(hostname: str, address: str, disks: Sequence[Disk], keys: Mapping[st
         "etc/network/interfaces": cpio.text(INTERFACES.format(address=address)),
         "etc/udev/rules.d/61-phoenix-lab.rules": cpio.text(_rules(disks)),
         "etc/systemd/system/pve-container@.service": cpio.text(CONTAINER_UNIT),
+        "etc/systemd/system/pve-firewall.service": cpio.text(firewall.UNIT.format(ways="nft")),
+        "usr/local/sbin/pve-firewall": cpio.text(firewall.TOOL, 0o755),
+        "usr/share/lxc/lxcnetaddbr": cpio.text(firewall.BRIDGES, 0o755),
         "etc/systemd/system/pve-guests.service": cpio.text(GUESTS_UNIT),
-        "etc/systemd/system/multi-user.target.wants/pve-guests.service": cpio.link("../pve-guests.service"),
     }
+    wanted = "etc/systemd/system/multi-user.target.wants"
+    for unit in ("pve-firewall", "pve-guests"):
+        entries[f"{wanted}/{unit}.service"] = cpio.link(f"../{unit}.service")
+    for unit in UNUSED:
+        entries[f"etc/systemd/system/{unit}"] = cpio.link("/dev/null")
     entries |= _proxmox(hostname) | _stand_ins()
     return cpio.pack({f"own/{path}": entry for path, entry in entries.items()})
 
@@ -125,12 +146,30 @@ def _proxmox(hostname: str) -> dict[str, cpio.Entry]:
 
 def _stand_ins() -> dict[str, cpio.Entry]:
     folder = Path(skeleton.__file__).with_name("standins")
-    entries = {
-        f"{STANDINS}/{file.name}": cpio.Entry(file.read_bytes()) for file in sorted(folder.glob("*.py"))
-    }
+    files = sorted(folder.glob("*.py"))
+    modules = {file.name: cpio.Entry(file.read_bytes()) for file in files} | _compiled(files)
+    entries = {f"{firewall.STANDINS[1:]}/{name}": entry for name, entry in modules.items()}
     for tool in sorted(set(STAND_IN_FOR) & set(standins())):
-        text = f'#!/bin/sh\n{WRAPPER}\nexec /usr/bin/python3 -I -S /{STANDINS} {tool} "$@"\n'
+        text = f'#!/bin/sh\n{WRAPPER}\nexec /usr/bin/python3 -I -S {firewall.STANDINS} {tool} "$@"\n'
         entries[f"usr/local/sbin/{tool}"] = cpio.Entry(text.encode(), stat.S_IFREG | 0o755)
+    return entries
+
+
+def _compiled(files: Sequence[Path]) -> dict[str, cpio.Entry]:
+    """Return modules compiled, by the names that Python gives them; none where ours is another Python.
+
+    An emulated processor takes seconds for that, and a power cut would take what it wrote.
+    """
+    if sys.implementation.cache_tag != IMAGE_PYTHON:
+        return {}
+    entries = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in files:
+            made = Path(scratch, "made")
+            shown = f"{firewall.STANDINS}/{file.name}"
+            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+            py_compile.compile(str(file), str(made), shown, doraise=True, invalidation_mode=mode)
+            entries[f"__pycache__/{file.stem}.{IMAGE_PYTHON}.pyc"] = cpio.Entry(made.read_bytes())
     return entries
 
 

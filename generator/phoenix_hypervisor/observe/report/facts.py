@@ -39,6 +39,10 @@ class Look:
     """`kind:name`."""
     status: str
     reasons: tuple[str, ...] = ()
+    held: int = 0
+    """How many of its checks held."""
+    wrong: tuple[str, ...] = ()
+    """Those that did not, or could not tell."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def report(site: Site, events: Sequence[Event]) -> Report:
     plan: Mapping[str, Any] = last.get("plan", {}).get("plan") or {}
     outcome = last.get("outcome", {})
     statuses = _statuses(plan, outcome)
+    checks = {**plan.get("checks", {}), **outcome.get("checks", {})}
     reasons = {**{str(row["resource"]): row["reasons"] for row in plan.get("entries", ())},
                **outcome.get("reasons", {})}  # fmt: skip
     stuck = {**outcome.get("stuck", {}), **outcome.get("waiting", {})}
@@ -103,7 +108,7 @@ def report(site: Site, events: Sequence[Event]) -> Report:
         ),
         notices={**plan.get("notices", {}), **outcome.get("notices", {})},
         stuck=stuck,
-        looks=_looks(site, lane_of, statuses, reasons),
+        looks=_looks(site, lane_of, statuses, reasons, checks),
         lanes=lanes,
         seconds=seconds,
         budgets=budgets(site),
@@ -116,11 +121,15 @@ def _looks(
     lane_of: Mapping[str, str],
     statuses: Mapping[str, str],
     reasons: Mapping[str, Sequence[str]],
+    checks: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, list[Look]]:
     found: dict[str, list[Look]] = {name: [] for name in site.hosts}
     for ref in site.resources:
         said = tuple(reasons.get(ref.full, ()))
-        found[lane_of[ref.full]].append(Look(ref.full, str(ref), statuses.get(ref.full, ""), said))
+        of = checks.get(ref.full, {})
+        held, wrong = int(of.get("held", 0)), tuple(of.get("wrong", ()))
+        look = Look(ref.full, str(ref), statuses.get(ref.full, ""), said, held, wrong)
+        found[lane_of[ref.full]].append(look)
     return found
 
 

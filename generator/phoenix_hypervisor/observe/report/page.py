@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...dialects import sizes
 from ...resource import Effect
 from ..drawing import SIGNS
-from ..screen import shown
+from ..screen import differing
 
 if TYPE_CHECKING:
     from ...config.budgets import Budget, Claim
@@ -28,14 +29,18 @@ WORDS = {
 }
 """Status → its sign, and in words: nothing is told by colour alone."""
 ENDINGS = {0: "ok", 1: "unhealthy", 2: "drift", 3: "unknown"}
+LEAST_WAITED = 0.05
+"""Seconds of waiting that are worth a mark in the timeline."""
 MOST_SHOWN = 12
 """Resources that differed and wait for nobody: more of them are folded away."""
+MOST_HOSTS = 200
+"""Nodes and guests of a site that are drawn."""
 MOST_DRAWN = 2000
 """Resources of a site whose graph is drawn into the page; of larger ones no browser likes the picture."""
 
 
-def html(found: Report, graph: str) -> str:
-    """Return the page. `graph` is a whole SVG file, or empty."""
+def html(found: Report, graphs: Sequence[str]) -> str:
+    """Return the page. `graphs` are whole SVG files: the first is shown, the others are folded away."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -45,13 +50,19 @@ def html(found: Report, graph: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "when": when, "amount": amount, "lasting": lasting}
+    environment.globals["differing"] = differing
+    environment.filters |= {"when": when, "amount": amount, "lasting": lasting}
     environment.globals |= {"words": WORDS, "signs": SIGNS}
     used = {bar.effect for bars in found.lanes.values() for bar in bars}
     return environment.get_template("page.html.j2").render(
         report=found,
         style=(HERE / "style.css").read_text(encoding="utf-8"),
-        graph=graph.partition("?>")[2] or graph,
+        graphs=[graph.partition("?>")[2] or graph for graph in graphs],
+        many_nodes=len({host.node for host in found.hosts}) > 1,
+        any_waited=any(bar.waited > LEAST_WAITED for bars in found.lanes.values() for bar in bars),
+        any_failed=any(bar.failed for bars in found.lanes.values() for bar in bars),
+        least_waited=LEAST_WAITED,
+        total=Counter(look.status for looks in found.looks.values() for look in looks),
         ending=_ending(found.end),
         **_folding(found),
         effects=[effect for effect in map(str, Effect) if effect in used],

@@ -19,7 +19,7 @@ taken=/var/lib/phoenix/made/nginx_gateway/default-site
 waiting=/var/lib/phoenix/pending/nginx
 url=http://127.0.0.1:80/healthz
 called=gateway.home.arpa
-mark=eb0a8d1025ac
+mark=bbd48be214b3
 main=/etc/nginx/nginx.conf
 end='-- the set ends here --'
 

@@ -95,7 +95,7 @@ volume() {
     printf '%s' "$there"
 }
 
-set -- --memory 20480 --swap 512 --startup 2,down=5,up=5 --cores 6 --onboot 1 --description Ollama --tags phoenix
+set -- --memory 20480 --swap 512 --features nesting=1 --startup 2,down=5,up=5 --cores 6 --onboot 1 --description Ollama --tags phoenix
 key=$(slot net name=eth0)
 taken="$taken$key "
 set -- "$@" "--$key" name=eth0,bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr=52:54:00:67:89:B5,ip=10.0.0.155/24

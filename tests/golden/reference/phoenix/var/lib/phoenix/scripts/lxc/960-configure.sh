@@ -95,7 +95,7 @@ volume() {
     printf '%s' "$there"
 }
 
-set -- --memory 2048 --swap 512 --features nesting=1 --startup 4,down=5,up=5 --cores 2 --onboot 1 --description Prometheus --tags phoenix
+set -- --memory 2048 --swap 512 --features nesting=1 --startup 4,down=5,up=5 --cores 2 --onboot 1 --description 'Prometheus, logs' --tags phoenix
 key=$(slot net name=eth0)
 taken="$taken$key "
 set -- "$@" "--$key" name=eth0,bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr=52:54:00:67:89:C1,ip=10.0.0.161/24
