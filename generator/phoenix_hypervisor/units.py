@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .dialects import systemd
-from .resource import PENDING_FOLDER, Effect, Step, made, script
+from .resource import PENDING_FOLDER, Effect, Step, made, run, script
 from .secrets import Text
 
 if TYPE_CHECKING:
-    from .resource import Artifact
+    from collections.abc import Iterator
+
+    from .resource import Artifact, Change
 
 FOLDER = "/etc/systemd/system"
 END = "\n-- the unit ends here --\n"
@@ -108,6 +110,22 @@ class UnitFile(NamedTuple):
             effect=effect,
             interrupts=f"the service {self.unit}" if effect is Effect.RESTART else "",
         )
+
+    def steps(self, change: Change, *, written: bool, told: bool = False, settle: int = 0) -> Iterator[Step]:
+        """Yield what puts a unit right that is enabled and runs, by its attributes' names.
+
+        `written`: the file differs. `told`: something else does that what runs reads when it starts.
+        """
+        written = written or change.creates
+        if written:
+            yield self.write()
+        elif "daemon_reload" in change:
+            yield run("systemctl", "daemon-reload")
+        enable = change.creates or "enabled" in change
+        if written or told or change.attributes.keys() & {"active", "waiting"}:
+            yield self.start(settle=settle, enable=enable, fresh=change.creates or "active" in change)
+        elif enable:
+            yield run("systemctl", "enable", self.unit)
 
     def remove(self) -> Step:
         """Take the file away, and what we noted. A unit of ours is stopped, that of a drop-in restarted."""

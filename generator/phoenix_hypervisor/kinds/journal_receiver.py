@@ -114,17 +114,9 @@ class JournalReceiver(Kind):
             return
         names = change.attributes.keys()
         told = change.creates or any(name.startswith("Remote.") for name in names)
-        written = change.creates or any(name.startswith(("Service.", "Install.")) for name in names)
+        written = any(name.startswith(("Service.", "Install.")) for name in names)
         yield from self._files(told=told, cleaned=change.creates or "kept" in change)
-        if written:
-            yield self.unit.write()
-        elif "daemon_reload" in change:
-            yield run("systemctl", "daemon-reload")
-        enable = change.creates or "enabled" in change
-        if written or told or names & {"active", "waiting"}:
-            yield self.unit.start(settle=1, enable=enable, fresh=change.creates or "active" in change)
-        elif enable:
-            yield run("systemctl", "enable", RECEIVER)
+        yield from self.unit.steps(change, written=written, told=told, settle=1)
 
     def _files(self, *, told: bool, cleaned: bool) -> Iterator[Step]:
         config, *rest = self.artifacts()

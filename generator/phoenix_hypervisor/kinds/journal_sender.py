@@ -9,7 +9,7 @@ from ..containers.samples import around_a_guest
 from ..dialects import systemd
 from ..dialects.journal import JOURNALS, NUMBER, PACKAGE, PROGRAMS, SENDER
 from ..firewall.ports import FACT, NOTHING, REACHES, Reach
-from ..resource import EVERY, Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, run
+from ..resource import EVERY, Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want
 from ..units import UnitFile, scripts
 
 LOOPBACK = "127.0.0.1"
@@ -95,17 +95,7 @@ class JournalSender(Kind):
         if "foreign" in change:
             yield Refusal("foreign", f"{change['foreign'].actual}: move it away")
             return
-        written = change.creates or any("." in name for name in change.attributes)
-        if written:
-            yield self.unit.write()
-        elif "daemon_reload" in change:
-            yield run("systemctl", "daemon-reload")
-        enable = change.creates or "enabled" in change
-        if written or change.attributes.keys() & {"active", "waiting"}:
-            fresh = change.creates or "active" in change
-            yield self.unit.start(enable=enable, fresh=fresh)
-        elif enable:
-            yield run("systemctl", "enable", SENDER)
+        yield from self.unit.steps(change, written=any("." in name for name in change.attributes))
 
     def heal(self, probe: str) -> Iterator[Step]:  # noqa: ARG002  (it has one)
         yield self.unit.start()

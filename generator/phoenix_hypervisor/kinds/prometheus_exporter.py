@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 from ..containers.samples import around_a_guest
 from ..dialects import systemd
 from ..firewall.ports import PORT, Port
-from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want, run
+from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, Want
 from ..services import NGINX_NUMBERS, SERVICE, Service
 from ..units import UnitFile, scripts
 
@@ -103,17 +103,8 @@ class PrometheusExporter(Kind):
         if "foreign" in change:
             yield Refusal("foreign", f"{change['foreign'].actual}: move it away")
             return
-        written = change.creates or any("." in name for name in change.attributes)
-        if written:
-            yield self.unit.write()
-        elif "daemon_reload" in change:
-            yield run("systemctl", "daemon-reload")
-        enable = change.creates or "enabled" in change
-        if written or change.attributes.keys() & {"active", "waiting"}:
-            fresh = change.creates or "active" in change
-            yield self.unit.start(settle=1, enable=enable, fresh=fresh)
-        elif enable:
-            yield run("systemctl", "enable", self.unit.unit)
+        written = any("." in name for name in change.attributes)
+        yield from self.unit.steps(change, written=written, settle=1)
 
     def heal(self, probe: str) -> Iterator[Step]:  # noqa: ARG002  (it has one)
         yield self.unit.start(settle=1)
