@@ -10,7 +10,8 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from tests.real.gateway import ask, backend, connect, free_ports, gateway, nginx, secret
+from tests.ports import free_port, free_ports
+from tests.real.gateway import ask, backend, connect, gateway, nginx, secret
 
 from phoenix_hypervisor.dialects.nginx_conf import d, write
 from phoenix_hypervisor.gateway import probing
@@ -27,7 +28,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def port():
-    return free_ports(1)[0]
+    return free_port()
 
 
 def test_a_chat_arrives_word_by_word(server, port):
@@ -161,7 +162,7 @@ def error_of(answer):
 
 
 def test_errors_are_json_and_say_who_does_not_answer(server, port):
-    (dead,) = free_ports(1)
+    dead = free_port()
     busy = lambda asked: asked.say(503, {"mine": True})  # noqa: E731
     with backend(busy) as ollama:
         server.runs(gateway(
@@ -298,7 +299,7 @@ def speaking(port, context, name):
 
 
 def test_names_have_a_certificate_and_nobody_goes_without(server, port):
-    (tls_port,) = free_ports(1)
+    tls_port = free_port()
     with backend() as chat, backend() as web:
         made = gateway(
             {
@@ -337,7 +338,7 @@ def test_names_have_a_certificate_and_nobody_goes_without(server, port):
 
 
 def test_a_certificate_of_the_site_comes_with_its_key(server, port, tmp_path):
-    (tls_port,) = free_ports(1)
+    tls_port = free_port()
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", f"/CN={NAME}",
          "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", tmp_path / "key", "-out", tmp_path / "crt"],
@@ -468,7 +469,7 @@ def test_the_probe_tells_what_answers_and_what_does_not(server, port):
         asked.send_chunk("data: [DONE]\n\n")
         asked.send_chunk("")
 
-    (dead,) = free_ports(1)
+    dead = free_port()
     token = "t" * 32
     with (
         backend(chat) as chatting,

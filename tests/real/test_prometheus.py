@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -11,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.dialects import prometheus as dialect
@@ -25,11 +25,6 @@ from phoenix_hypervisor.watch.endpoint import serving
 
 pytestmark = pytest.mark.real
 POOL = "pve/zfs_pool:tank"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +13,6 @@ import phoenix_hypervisor.lab
 RUN = Path(phoenix_hypervisor.lab.__file__).parent / "programs/run.py"
 CARD = {"PHOENIX_LAB_CARD_BYTES": str(16 << 30), "PHOENIX_LAB_TOKEN_SECONDS": "0"}
 LONGEST = 120
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ended(*words, **environment):

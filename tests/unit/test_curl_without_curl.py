@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.programs_running import free_port, running
+from tests.ports import free_port
+from tests.unit.programs_running import running
 
 import phoenix_hypervisor.lab
 

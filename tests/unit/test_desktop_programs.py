@@ -3,7 +3,8 @@
 import socket
 
 import pytest
-from tests.unit.programs_running import ask, ended, free_port, running
+from tests.ports import free_port
+from tests.unit.programs_running import ask, ended, running
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.dialects import rdp

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.programs_running import RUN, ended, free_port, running
+from tests.ports import free_port
+from tests.unit.programs_running import RUN, ended, running
 from tests.unit.site_files import HOSTS, NODE, POOL, loaded, problems
 
 from phoenix_hypervisor import registry

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from tests.unit.programs_running import ask, ended, free_port, running
+from tests.ports import free_port
+from tests.unit.programs_running import ask, ended, running
 
 from phoenix_hypervisor import registry
 from phoenix_hypervisor.config import load

@@ -3,7 +3,8 @@
 import hashlib
 import json
 
-from tests.unit.programs_running import ask, ended, free_port, running
+from tests.ports import free_port
+from tests.unit.programs_running import ask, ended, running
 
 
 def told(folder):

@@ -1,6 +1,7 @@
 """The lab's Qdrant: collections and points on disk, what it refuses, who may ask."""
 
-from tests.unit.programs_running import ask, ended, free_port, running
+from tests.ports import free_port
+from tests.unit.programs_running import ask, ended, running
 
 IDENTITY = (
     "Format error in JSON body: value one is not a valid point ID, valid values are either an unsigned "

@@ -4,7 +4,8 @@ import json
 import math
 
 import pytest
-from tests.unit.programs_running import ask, asked_when_it_listens, ended, free_port, running
+from tests.ports import free_port
+from tests.unit.programs_running import ask, asked_when_it_listens, ended, running
 
 CHAT, EMBED = "Qwen/Qwen2.5-7B-Instruct-AWQ", "ibm-granite/granite-embedding-english-r2"
 MODES = "argument --tokenizer-mode: invalid choice: 'fast' (choose from 'auto', 'custom', 'mistral', 'slow')"
