@@ -57,7 +57,7 @@ def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmSite]:
 @pytest.fixture(scope="session")
 def first_apply(_machine: VmSite) -> Result:
     """How the apply ended that brought the blank machine to what is declared; kept as a snapshot."""
-    applied = _machine.apply()
+    applied = back(_machine).apply()
     if applied.status == 0:
         _machine.node.save(CONVERGED)
     return applied
