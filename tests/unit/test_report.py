@@ -12,6 +12,7 @@ from tests.unit.site_files import NODE, POOL, loaded
 from phoenix_hypervisor import cli
 from phoenix_hypervisor.cli.report import page
 from phoenix_hypervisor.config import Site
+from phoenix_hypervisor.observe.report.page import lasting
 
 FILES = {NODE: f"{POOL}zfs_dataset: {{tank/x: {{atime: off}}, tank/y: {{atime: off}}}}\n"}
 X, Y, TANK = "pve/zfs_dataset:tank/x", "pve/zfs_dataset:tank/y", "pve/zfs_pool:tank"
@@ -187,3 +188,10 @@ def test_it_is_written_whole_to_a_file_or_stdout(
     assert capsys.readouterr().out == (tmp_path / "x.html").read_text()
     assert cli.run([*arguments, str(tmp_path / "no" / "x.html")]) == 1
     assert capsys.readouterr().err.endswith(f"cannot write {tmp_path}/no/x.html: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.0123, "12 ms"), (3.5, "3.50 s"), (59, "59 s"), (125, "2 min 5 s")]
+)
+def test_how_long_something_took_is_said_in_a_unit_that_fits(seconds, words):
+    assert lasting(seconds) == words

@@ -92,7 +92,9 @@ def when(text: str) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Return how long something took: `0.35 s`, `2 min 5 s`."""
+    """Return how long something took: `35 ms`, `3.50 s`, `2 min 5 s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < 60:
