@@ -86,7 +86,7 @@ hwaddr=02:00:00:00:01:01,ip=manual,type=veth/' /etc/pve/lxc/101.conf""",
 sed -i -e '/^cmode/d' -e '/^console/d' -e '/^timezone/d' -e '/^net[12]/d' -e '/^mp2/d' \
     -e 's/^arch:.*/arch: amd64/' -e 's/^ostype:.*/ostype: alpine/' {CONF}""",
     (CLONE, 7): f"pct stop 100; pct create 112 local:vztmpl/{ALPINE} --rootfs tank:1 --hostname lock1",
-    (MISC, 15): "pct destroy 112; flock /run/lock/lxc/pve-config-112.lock sleep 1 & sleep 0.2",
+    (MISC, 15): "pct destroy 112; flock /run/lock/lxc/pve-config-112.lock sleep 0.6 & sleep 0.2",
     (MISC, 21): "printf 'arch: amd64\\nhostname: tmpl2\\n' > /etc/pve/lxc/115.conf",
     (MISC, 22): """\
 echo 'lock: disk' >> /etc/pve/lxc/115.conf
