@@ -61,9 +61,8 @@ class Looking:
         if converge not in EFFECTS or not repairable(plan, converge):
             return standing(plan)
         arguments = ("apply", "--json", "--at-most", converge, "--host", node)
-        _, outcome = self._phoenix(
-            site, environment, *arguments
-        )  # without a word: somebody else is changing the node
+        # without a word: somebody else is changing the node
+        _, outcome = self._phoenix(site, environment, *arguments)
         if outcome is None:
             return standing(plan)
         forget(site, str(plan.get("run", "")))  # the apply's record has it all

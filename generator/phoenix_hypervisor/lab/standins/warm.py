@@ -16,7 +16,6 @@ import sys
 from hints import Any, Callable, NoReturn
 
 PLACE = "/dev/.phoenix-lab-warm"
-NEW = PLACE + ".new"
 IN_A_UNIT = "PHOENIX_LAB_READY"
 """In the environment of what a unit runs, whose namespace ends with its last process: none may stay there."""
 GIVEN = (7, 6, 2)
@@ -63,7 +62,7 @@ def leave_behind(main: Main) -> None:
 
 def _listen() -> int:
     """Return the FIFO, which has a name once somebody listens. Raises OSError if another one was first."""
-    new = f"{NEW}-{os.getpid()}"
+    new = f"{PLACE}.{os.getpid()}"
     os.mkfifo(new, 0o600)
     try:
         listening = os.open(new, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
