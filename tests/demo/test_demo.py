@@ -13,7 +13,7 @@ STORY = [
     "phoenix validate",
     "phoenix lab up --fresh",
     "phoenix plan",
-    "phoenix apply --yes | tail -n 1",
+    "phoenix apply --yes",
     "phoenix verify -q",
     "phoenix apply",
     "phoenix lab drift zfs-property",

@@ -112,6 +112,49 @@ def test_the_script_itself_refuses_a_disk_that_got_contents_after_the_plan(fresh
     assert fresh.on_node("zpool import | grep pool:").split() == ["pool:", "other"]
 
 
+CUT = f"""\
+zpool create left /dev/disk/by-id/{QUICK.format("1A")}
+zpool destroy left
+zpool labelclear -f /dev/disk/by-id/{QUICK.format("1A")}-part1
+zpool create -o ashift=12 -O phoenix:pool=yes fastData /dev/disk/by-id/{FAST}
+zpool export fastData
+"""
+"""What two `zpool create` leave: one cut after a disk was partitioned, one at its very end."""
+NOTE = """\
+mkdir -p /var/lib/phoenix/begun/zfs_pool
+printf '%s\\n' {} >/var/lib/phoenix/begun/zfs_pool/{}
+"""
+
+
+def test_a_pool_whose_making_was_cut_is_gone_on_with_and_one_that_others_began_is_refused(fresh, right):
+    fresh.on_node(CUT)
+    fresh.on_node(NOTE.format(QUICK.format("1A"), "quickOS"))  # begun, but not of these disks
+    with fresh.nothing_done():
+        planned = fresh.plan("--target", "zfs_pool:quickOS", "--target", "zfs_pool:fastData")
+    for pool, by_id in (("quickOS", QUICK.format("1A")), ("fastData", FAST)):
+        (refusal,) = entry(planned, f"zfs_pool:{pool}")["refusals"]
+        assert f"only blank disks are taken, but {by_id}: a partition table (gpt)" in refusal["reason"]
+    fresh.on_node(NOTE.format(f"{QUICK.format('1A')} {QUICK.format('2B')}", "quickOS"))
+    fresh.on_node(NOTE.format(FAST, "fastData"))
+    planned = fresh.plan("--target", "zfs_pool:quickOS", "--target", "zfs_pool:fastData")
+    done = {pool: entry(planned, f"zfs_pool:{pool}")["steps"][0]["title"] for pool in ("quickOS", "fastData")}
+    assert done["quickOS"].startswith("zpool create -o ashift=12 ")
+    assert done["fastData"] == f"zpool import -d /dev/disk/by-id/{FAST}-part1 fastData"
+
+    applied = fresh.apply()
+
+    assert applied["stuck"] == {}
+    assert (applied["exit"], statuses(applied)) == (0, {})
+    assert fresh.on_node("ls -A /var/lib/phoenix/begun/zfs_pool") == ""
+    assert fresh.state() == right
+
+
+def test_a_note_that_a_pool_is_being_made_is_taken_away_once_it_is_there(converged):
+    converged.on_node(NOTE.format(FAST, "fastData"))
+    applied = converged.apply()
+    assert (applied["exit"], steps(applied)) == (0, ["rm -f /var/lib/phoenix/begun/zfs_pool/fastData"])
+
+
 def test_a_pool_with_another_layout_is_reported_and_left(fresh):
     one, two = (f"/dev/disk/by-id/{QUICK.format(letter)}" for letter in ("1A", "2B"))
     fresh.on_node(f"zpool create -o ashift=12 -o autotrim=on quickOS {one} {two}")

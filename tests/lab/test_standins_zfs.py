@@ -418,9 +418,30 @@ def test_a_pool_is_known_from_its_disk_alone(lab: Lab) -> None:
     model = lab.model()
     lab.write_model({"disks": model["disks"]})
     assert "potentially active pool 'quickOS'" in lab.refused("zpool", "create", "new", disk(0))
+    assert "no such pool" in lab.refused("zpool", "import", "-d", f"{disk(1)}-part1", "quickOS")
+    lab.ok("zpool", "import", "-d", f"{disk(0)}-part1", "quickOS")
+    assert lab.ok("zfs", "list", "-Ho", "name,mountpoint") == "quickOS\t/quickOS\n"
+    assert f"{disk(0)}-part1" in lab.ok("zpool", "list", "-vHP")
+
+
+def test_a_pool_that_another_system_had_is_imported_by_force_alone(lab: Lab) -> None:
+    lab.ok("zpool", "create", "quickOS", disk(0))
+    model = lab.model()
+    lab.write_model({"disks": model["disks"]})
+    own = os.uname().nodename.encode()
+    file = lab.root / disk(0)[1:]
+    file.write_bytes(file.read_bytes().replace(b'"%s"' % own, b'"%s"' % (b"x" * len(own))))
     assert "previously in use" in lab.refused("zpool", "import", "quickOS")
     lab.ok("zpool", "import", "-f", "quickOS")
-    assert lab.ok("zfs", "list", "-Ho", "name,mountpoint") == "quickOS\t/quickOS\n"
+    assert lab.ok("zpool", "list", "-Ho", "name") == "quickOS\n"
+
+
+def test_wipefs_shows_the_columns_it_is_asked_for(lab: Lab) -> None:
+    lab.ok("zpool", "create", "quickOS", disk(0))
+    kinds = lab.ok("wipefs", "-n", "-i", "-O", "TYPE", disk(0)).split()
+    assert sorted(set(kinds)) == ["PMBR", "gpt"]
+    held = lab.ok("wipefs", "--no-act", "--noheadings", "--output=TYPE,LABEL", f"{disk(0)}-part1")
+    assert {tuple(line.split()) for line in held.splitlines()} == {("zfs_member", "quickOS")}
 
 
 # --- file systems ---

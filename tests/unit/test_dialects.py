@@ -459,6 +459,44 @@ def test_a_disk_is_blank_missing_or_what_it_holds() -> None:
     ] == []
 
 
+def left(*parts: dict[str, object], wipefs: tuple[str, ...] = ("gpt", "gpt", "PMBR"), **disk: object) -> str:
+    """How far the making of the pool `tank` came on a disk that holds this."""
+    row = {"name": "sda", "mountpoints": [None], "fstype": None, "label": None, "partlabel": None, **disk}
+    shown = {"blockdevices": [row | ({"children": list(parts)} if parts else {})]}
+    signatures = {"signatures": [{"type": kind, "label": None} for kind in wipefs]}
+    return disks.unfinished("there", json.dumps(signatures), json.dumps(shown), "tank")
+
+
+def test_what_a_cut_zpool_create_leaves_is_told_from_all_else() -> None:
+    first = {"name": "sda1", "mountpoints": [None], "fstype": None, "label": None}
+    first |= {"partlabel": "zfs-03063add7b224522"}
+    last = {"name": "sda9", "mountpoints": [None], "fstype": None, "label": None, "partlabel": None}
+    pool = first | {"fstype": "zfs_member", "label": "tank"}
+    assert disks.unfinished("missing", "", "", "tank") == ""
+    assert left(wipefs=()) == disks.BLANK
+    assert left(wipefs=("gpt",)) == disks.PARTITIONED  # nobody has read the table yet
+    assert left(first, last) == disks.PARTITIONED
+    assert left(pool, last) == disks.COMPLETE
+    for_a_name_like_nvme = {"name": "nvme0n1"}
+    parts = [part | {"name": f"nvme0n1p{number}"} for part, number in ((first, 1), (last, 9))]
+    assert left(*parts, **for_a_name_like_nvme) == disks.PARTITIONED
+    for parts, more in (
+        ([pool | {"label": "other"}, last], {}),
+        ([first | {"fstype": "ext4"}, last], {}),
+        ([first | {"partlabel": "zfs-of-mine"}, last], {}),
+        ([first | {"partlabel": None}, last], {}),
+        ([first | {"mountpoints": ["/srv"]}, last], {}),
+        ([first, last | {"fstype": "ext4"}], {}),
+        ([first, last | {"name": "sda2"}], {}),
+        ([first], {}),
+        ([first, last | {"children": [last]}], {}),
+        ([first, last], {"wipefs": ("gpt", "ext4")}),
+        ([], {"wipefs": ("dos",)}),
+        ([], {"wipefs": (), "mountpoints": ["/srv"]}),
+    ):
+        assert left(*parts, **more) == "", (parts, more)  # type: ignore[arg-type]
+
+
 @recorded
 def test_recorded_signatures_are_named() -> None:
     for number, words in {11: ["ext4", "olddata"], 12: ["swap", "oldswap"]}.items():

@@ -661,7 +661,8 @@ def _every_step() -> Iterator[tuple[Ref, Step]]:
 
 
 FORBIDDEN = re.compile(
-    r"zpool\s+(add|attach|replace|destroy|import|export|labelclear|offline|detach|remove|split)\b"
+    r"zpool\s+(add|attach|replace|destroy|export|labelclear|offline|detach|remove|split)\b"
+    r"|zpool\s+import\b(?!(?: -d /dev/disk/by-id/[\w-]+-part1)+ [a-z]\w*\n)"
     r"|zpool\s+create\b.*\s-f\b|zfs\s+(destroy|rollback|receive)\b.*\s-[a-zA-Z]*[rRfF]"
     r"|wipefs\s+.*(-a|--all)\b|mkfs|sgdisk|dd\s+.*of=|rm\s+-[a-z]*r|exportfs\s+.*-[a-z]*f"
 )

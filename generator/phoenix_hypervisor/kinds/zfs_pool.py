@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..dialects import zfs
+from ..dialects import disks, zfs
 from ..fields import OnOff
-from ..resource import Artifact, Change, Kind, Offer, Refusal, Samples, Step, run, script
+from ..resource import STATE_FOLDER, Artifact, Change, Kind, Offer, Refusal, Samples, Step, run, script
 
 DiskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]*$")]
 
@@ -32,10 +32,11 @@ class ZfsPool(Kind):
     """A pool of whole, blank disks, addressed by their names below /dev/disk/by-id.
 
     Created only when every disk is there and blank; a disk that holds anything is refused with its
-    contents named. Managed afterwards: `autotrim`, `autoexpand`, `comment`, `failmode`. Compared and
-    reported but never changed: the layout, `ashift`, the health. Phoenix never runs `zpool add`,
-    `attach`, `replace`, `import -f` or `destroy`, whatever the files say. Properties of the root
-    dataset are those of a `zfs_dataset` with the pool's name.
+    contents named. What our own `zpool create` left when the power failed is gone on with. Managed
+    afterwards: `autotrim`, `autoexpand`, `comment`, `failmode`. Compared and reported but never changed:
+    the layout, `ashift`, the health. Phoenix never runs `zpool add`, `attach`, `replace`, `import -f` or
+    `destroy`, whatever the files say. Properties of the root dataset are those of a `zfs_dataset` with
+    the pool's name.
     """
 
     can_be_absent = False
@@ -89,6 +90,17 @@ class ZfsPool(Kind):
             argv += [f"/dev/disk/by-id/{disk}" for disk in vdev.disks]
         return tuple(argv)
 
+    @property
+    def import_argv(self) -> tuple[str, ...]:
+        """The command for a pool that is whole already: imported from its disks alone, never with -f."""
+        places = [word for disk in self.disks for word in ("-d", f"/dev/disk/by-id/{disk}-part1")]
+        return ("zpool", "import", *places, self.name)
+
+    @property
+    def begun(self) -> str:
+        """The path of our note that the pool is being made; in it its disks, which were all blank then."""
+        return f"{STATE_FOLDER}/begun/{self.kind}/{self.name}"
+
     def usable(self, disks: Iterable[object]) -> int:
         """Return about how many bytes the pool holds, from the node's declared disks (`id`, `size`)."""
         size = {disk.id: disk.size for disk in disks}  # type: ignore[attr-defined]
@@ -109,8 +121,12 @@ class ZfsPool(Kind):
                 return
             import shlex
 
-            yield Step(shlex.join(self.create_argv), execute=next(iter(self.artifacts())))
+            whole = "begun" in change and change["begun"].actual == disks.COMPLETE
+            argv = self.import_argv if whole else self.create_argv
+            yield Step(shlex.join(argv), execute=next(iter(self.artifacts())))
             return
+        if "begun" in change:
+            yield run("rm", "-f", self.begun)
         for attribute, why in (
             ("layout", "a pool's layout is never changed: compare the cables and the files"),
             ("ashift", "ashift is fixed when a disk joins the pool"),

@@ -12,6 +12,11 @@ from ..errors import ExitCode, PhoenixError
 from ..process import attach
 from .site import declared_nodes
 
+LAST_LINES = """\
+said=$({0}) || {{ status=$?; printf '%s\\n' "$said"; exit $status; }}
+printf '%s\\n' "$said" | tail -n {1}
+"""
+"""Shell that shows the last lines of what a command says on stdout; all of it when that fails."""
 NAMES = ("jupyter/token", "samba/heads", "unix/admin")
 
 
@@ -22,6 +27,8 @@ class Scene(NamedTuple):
     command: str
     status: ExitCode = ExitCode.OK
     """How it must end."""
+    lines: int = 0
+    """How many of its last lines are shown, if not all."""
 
 
 SECRETS = (
@@ -49,9 +56,10 @@ STORY = (
         ExitCode.PENDING,
     ),
     Scene(
-        "Now run it. `apply` shows the plan again (left out here), runs each step, and looks again:\n"
-        "what counts is what the checks find afterwards, not what the commands said.",
-        "phoenix apply --yes | tail -n 1",
+        "Now run it. `apply` shows the plan again, runs each step, and looks again: what counts is what the\n"
+        "checks find afterwards, not what the commands said. (Only the end of what it says is shown here.)",
+        "phoenix apply --yes",
+        lines=2,
     ),
     Scene(
         "The checks behind the plan are plain pytest. Here they run on their own, and use the things too:\n"
@@ -145,7 +153,8 @@ def _play(scene: Scene, environment: dict[str, str]) -> None:
     if scene.said:
         _say(f"\n{_bright(scene.said)}\n")
     _say(f"$ {scene.command}")
-    status = attach(["sh", "-c", scene.command], env=environment)
+    command = LAST_LINES.format(scene.command, scene.lines) if scene.lines else scene.command
+    status = attach(["sh", "-c", command], env=environment)
     if status != scene.status:
         raise PhoenixError(f"`{scene.command}` ended with {status}, not {int(scene.status)}")
 

@@ -9,9 +9,16 @@ import model
 import zfs_options
 from zfs_show import table
 
+_LONG = {"no-act": "n", "json": "J", "noheadings": "i", "output=": "O"}
+_COLUMNS = "DEVICE,OFFSET,TYPE,UUID,LABEL"
+
 
 def main(argv: list[str]) -> int:
-    options = zfs_options.parse("wipefs", argv, "nJ", ("no-act", "json"))
+    options = zfs_options.parse("wipefs", argv, "nJiO:", _LONG)
+    given = {_LONG.get(name, _LONG.get(name + "=", name)): value for name, value in options.pairs}
+    columns = given.get("O", _COLUMNS).lower().split(",")
+    if not set(columns) <= set(_COLUMNS.lower().split(",")):
+        model.not_simulated("wipefs", argv)
     if not options.rest:
         model.not_simulated("wipefs", argv)
     state = model.read()
@@ -22,12 +29,13 @@ def main(argv: list[str]) -> int:
             what = "Not a block device" if os.path.exists(model.path(path)) else "No such file or directory"
             print(f"wipefs: error: {path}: probing initialization failed: {what}", file=sys.stderr)
             return 1
-        rows += _signatures(device)
-    if "J" in options or "json" in options:
+        rows += [{key: row[key] for key in columns} for row in _signatures(device)]
+    if "J" in given:
         print(_json(rows))
     elif rows:
-        cells = [[row[key] or "" for key in rows[0]] for row in rows]
-        print("\n".join(table([[key.upper() for key in rows[0]], *cells], [False] * 5, gap=" ")))
+        cells = [[row[key] or "" for key in columns] for row in rows]
+        heading = [] if "i" in given else [[key.upper() for key in columns]]
+        print("\n".join(table([*heading, *cells], [False] * len(columns), gap=" ")))
     return 0
 
 

@@ -88,11 +88,18 @@ def destroy(argv: list[str]) -> int:
 
 
 def found(state: model.Model, folders: list[str]) -> dict[str, dict[str, Any]]:
-    """Return the pools on disks that are not imported, by guid; device paths as found below the folders."""
+    """Return the pools on disks that are not imported, by guid; device paths as found below the folders.
+
+    In place of folders there may be single devices, and then nothing else is looked at.
+    """
+    single = [path for path in folders if not os.path.isdir(model.path(path))]
+    named = {(at.disk, at.part): path for path in single if (at := disks.find(state, path))}
     running = {row["guid"] for row in model.section(state, "pools").values()}
     pools: dict[str, dict[str, Any]] = {}
     for disk in disks.every(state):
         for place in (disk, *disks.partitions(disk)):
+            if single and (place.disk, place.part) not in named:
+                continue
             config = zfs_label.read(place.file, place.start, place.size) if place.size else None
             if config is None or config["state"] == "destroyed" or config["guid"] in running:
                 continue
@@ -100,7 +107,8 @@ def found(state: model.Model, folders: list[str]) -> dict[str, dict[str, Any]]:
             for leaf in zpool_vdevs.leaves(row["vdevs"]):
                 if leaf["guid"] == config["vdev"]:
                     leaf.update(kname=place.disk, part=place.part)
-                    leaf["path"] = _path_in(disk, place, folders) or leaf["path"]
+                    found_at = named.get((place.disk, place.part)) or _path_in(disk, place, folders)
+                    leaf["path"] = found_at or leaf["path"]
     return pools
 
 
@@ -174,12 +182,12 @@ def _import(state: model.Model, row: dict[str, Any], name: str, options: Options
     if name in model.section(state, "pools"):
         text = f"{prefix}a pool with that name already exists\nuse the form "
         raise RefusedError(f"{text}'zpool import <pool | id> <newpool>' to give it a new name")
-    if row["state"] == "active" and "f" not in options:
+    if row["state"] == "active" and row.get("hostname") != os.uname().nodename and "f" not in options:
         text = f"{prefix}pool was previously in use from another system.\n"
         raise RefusedError(text + "The pool can be imported, use 'zpool import -f' to import the pool.")
     if zpool_vdevs.pool_state(state, row) == "UNAVAIL":
         raise RefusedError(f"{prefix}one or more devices is currently unavailable")
-    del row["state"], row["vdev"]
+    del row["state"], row["vdev"], row["hostname"]
     row |= {"name": name, "load_guid": zfs_datasets.new_guid(), "scan": ""}
     model.section(state, "pools")[name] = row
     zpool_vdevs.write_labels(state, row, "active")

@@ -5,6 +5,8 @@ size (raw), children: [{path, kname, part (0: the device as a whole), guid, offl
 itself as its only child.
 """
 
+import os
+
 import disks
 import model
 import zfs_datasets
@@ -202,7 +204,7 @@ def write_labels(state: model.Model, row: dict[str, Any], status: str) -> None:
     for leaf in leaves(row["vdevs"]):
         place = device(state, leaf)
         if place is not None and not leaf["offline"]:
-            full = {**config, "state": status, "vdev": leaf["guid"]}
+            full = {**config, "state": status, "vdev": leaf["guid"], "hostname": os.uname().nodename}
             zfs_label.write(place.file, place.start, place.size, full)
 
 
