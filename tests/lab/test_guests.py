@@ -177,6 +177,19 @@ def test_nothing_that_was_started_inside_is_left(started):
     assert ended.stdout == b"", ended
 
 
+def test_process_1_of_what_is_attached_does_the_work_of_stand_ins_and_buries_the_dead(started):
+    """A wrapper that cannot start Python says what the tool says; process 1 may do what the command may."""
+    script = """\
+        sed "s/^exec .*/exit 99/" /usr/local/sbin/systemctl >/srv/systemctl; chmod +x /srv/systemctl
+        /srv/systemctl is-active nosuch; echo $?
+        (sleep 0.1 & echo $! >/srv/pid); read -r pid </srv/pid
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+        while read -r name value; do [ "$name" != PPid: ] || parent=$value; done </proc/self/status
+        sed -n "s/^Cap\\(Eff\\|Prm\\|Bnd\\)://p" /proc/self/status /proc/$parent/status | sort | uniq -c
+        """
+    assert inside(started, script).split()[:-1] == ["inactive", "3", "6"]
+
+
 def test_processes_are_the_guests_own(started, monkeypatch):
     monkeypatch.setenv(sandbox.CHOICE, "unshare")
     monkeypatch.setattr(sandbox, "_found", [])

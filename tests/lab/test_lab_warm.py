@@ -1,9 +1,13 @@
 """The process that saves stand-ins the start of Python: what it is called for is done as without it."""
 
+import ast
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
+from phoenix_hypervisor.lab import bytecode, sandbox
 from phoenix_hypervisor.lab.node import LabNode
 from phoenix_hypervisor.lab.quick import WARM
 
@@ -110,3 +114,28 @@ def test_it_starts_no_python(node):
     ended = node.run(warmed("mv /root/standins/start.py /root/standins/gone.py; told"))
     (node.root / "root/standins/gone.py").rename(node.root / "root/standins/start.py")
     assert ended.stdout.startswith(b"[]")
+
+
+def test_what_a_tool_names_to_be_imported_ahead_is_there():
+    standins = Path(sandbox.__file__).with_name("standins")
+    named = []
+    for tool in standins.glob("tool_*.py"):
+        for node in ast.parse(tool.read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "AHEAD":
+                named += ast.literal_eval(node.value)
+    assert named
+    assert [name for name in named if not (standins / f"{name}.py").is_file()] == []
+
+
+@pytest.mark.parametrize("forbidden", [True, False])
+def test_a_node_compiles_only_what_does_not_lie_compiled_beside_its_source(tmp_path, monkeypatch, forbidden):
+    monkeypatch.setattr(sys, "dont_write_bytecode", forbidden)
+    bytecode.beside.cache_clear()
+    node = LabNode(tmp_path / "pve1")
+    node.up("pve1", ())
+    beside = bytecode.beside()
+    bytecode.beside.cache_clear()
+    assert node.run("zpool list").status == 0
+    compiled = list((node.root / "var/cache/phoenix-lab").rglob("*.pyc"))
+    assert bool(compiled) is not beside
+    assert not (forbidden and beside)

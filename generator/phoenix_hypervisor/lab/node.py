@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import PhoenixError
 from ..process import Ended, attach, run
 from ..secrets import Text
-from . import boots, graphics, machine, pci, sandbox, skeleton
+from . import boots, bytecode, graphics, machine, pci, sandbox, skeleton
 from .quick import QUICK, WARM
 
 MARKER = "phoenix-lab.json"
@@ -242,7 +242,9 @@ class LabNode:
             ours = path.is_file() and WRAPPER in path.read_text(errors="replace")
             if ours and path.name not in {*wanted, PROGRAM}:
                 path.unlink()
-        python = f"{shlex.quote(str(sandbox.python()))} -I -S -X pycache_prefix={sandbox.PYTHON_CACHE}"
+        python = f"{shlex.quote(str(sandbox.python()))} -I -S"
+        if not bytecode.beside():
+            python += f" -X pycache_prefix={sandbox.PYTHON_CACHE}"
         start = f"exec {python} {sandbox.STANDINS}/__main__.py --warm"
         for tool in wanted:
             ask = WARM.replace("TOOL", tool)

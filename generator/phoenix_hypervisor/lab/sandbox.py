@@ -21,7 +21,7 @@ PROGRAMS = "/run/phoenix-lab-programs"
 """Where the node and its guests see the programs that stand in for the software of guests."""
 OWN = {"standins": STANDINS, "programs": PROGRAMS}
 PYTHON_CACHE = "/var/cache/phoenix-lab"
-"""Where the node keeps compiled stand-ins: their own folder is read-only to it."""
+"""Where the node keeps compiled stand-ins that are not compiled beside their sources (bytecode.py)."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 USR = (*TOP, "libexec", "share")

@@ -81,6 +81,11 @@ def _foreign_folders() -> list[tuple[str, int, int]]:
     return rows
 
 
+def forget() -> None:
+    """Know nothing of these folders any more: in another root they are others."""
+    _foreign_folders.cache_clear()
+
+
 def _still(path: str, inode: int) -> bool:
     return os.path.lexists(path) and os.lstat(path).st_ino == inode
 

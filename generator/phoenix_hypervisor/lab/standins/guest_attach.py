@@ -6,10 +6,12 @@ The network is the guest's, and stays (guest_spaces.py). /usr and what belongs t
 
 import os
 import signal
+import sys
 
 import accounts
 import enter
 import guest_binds
+import guest_init
 import guest_run_simulated
 import guest_spaces
 import model
@@ -50,6 +52,7 @@ def attach(vmid: str, argv: list[str], environment: dict[str, str], machine: boo
             enter.map_ids(0, 0)
     except OSError as error:
         raise RunError(f"lxc-attach: {vmid}: the lab gets no namespaces for it: {error.strerror}") from None
+    sys.stdout.flush()  # what this process has still to say is not for others to say again
     child = os.fork()
     if child == 0:
         enter.carefully(lambda: _init(vmid, row["plan"], owners, words, environment))
@@ -84,7 +87,7 @@ def _init(
     """Be process 1 of what is attached."""
     make_root(plan, owners)
     where = f"lxc-attach: {vmid}: ../src/lxc/attach.c: lxc_attach_run_command: 1841 "
-    return enter.be_init(words, environment, where + '{1} - Failed to exec "{0}"')
+    return guest_init.run(words, environment, where + '{1} - Failed to exec "{0}"')
 
 
 def make_root(plan: Plan, owners: accounts.Owners) -> None:

@@ -6,6 +6,8 @@ import sys
 import guest_runtime
 import model
 
+AHEAD = ("guest_attach", "tool_systemctl")
+"""What the way into a guest is made of, and what is asked there most."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

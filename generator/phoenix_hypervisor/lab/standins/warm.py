@@ -5,7 +5,8 @@ process namespace; it dies with that. The next ones are called by their wrapper,
 names itself in a FIFO in /dev, which such a namespace has for itself, and waits on a pipe of its own for an
 exit status. What the call was given (arguments, environment, folder, umask, open files) is read off that
 shell with /proc and pidfd_getfd(2), so nothing has to be quoted. Where the kernel or anything else is
-against it, the wrapper starts Python as ever.
+against it, the wrapper starts Python as ever. What is attached to a guest need not even start the first one:
+the process 1 that it gets is a Python already (guest_init.py).
 """
 
 import contextlib
@@ -51,7 +52,7 @@ def leave_behind(main: Main) -> None:
             if int(name) > 2:
                 _close(int(name))
         os.chdir("/")
-        listening = _listen()
+        listening = listen()
         try:
             Warm(main, listening).serve()
         finally:
@@ -60,7 +61,7 @@ def leave_behind(main: Main) -> None:
         os._exit(1)
 
 
-def _listen() -> int:
+def listen() -> int:
     """Return the FIFO, which has a name once somebody listens. Raises OSError if another one was first."""
     new = f"{PLACE}.{os.getpid()}"
     os.mkfifo(new, 0o600)
@@ -77,13 +78,18 @@ class Call:
 
     def __init__(self, pid: int, take: Callable[[int, int], int]) -> None:
         """TAKE copies a file of another process. Raises OSError where it may not."""
-        self.caller = pid
         self.worker = 0
-        self.open = [os.pidfd_open(pid)]
+        self.caller = pid
+        self.open: list[int] = []
         try:
+            self.open.append(os.pidfd_open(pid))
+            self.caller = _shown_as(self.open[0])
             for number in (*GIVEN, REPLY):
                 self.open.append(take(self.open[0], number))
+        except ProcessLookupError:
+            raise
         except OSError:
+            refuse(self.caller)
             self.close()
             raise
 
@@ -109,24 +115,28 @@ class Warm:
         self.listening = listening
         self.libc: Any = ctypes.CDLL(None, use_errno=True)
         self.poll = select.poll()
+        self.poll.register(listening, READABLE)
         self.calls: dict[int, Call] = {}
         """By the pidfd of the worker."""
         self.callers: dict[int, Call] = {}
         """By the pidfd of the shell."""
 
     def serve(self) -> NoReturn:
-        self.poll.register(self.listening, READABLE)
         while True:
-            ready = [file for file, _ in self.poll.poll()]
-            for file in ready:
-                if file in self.calls:
-                    self.ended(file)
-                elif file in self.callers:  # nobody waits for it any more
-                    os.kill(self.callers[file].worker, signal.SIGTERM)
-                    self.poll.unregister(file)
-            if self.listening in ready:  # last: a new call may get the number of a file closed just now
-                for line in os.read(self.listening, 65536).splitlines():
-                    self.called(line)
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until something happens, and do what is to be done then."""
+        ready = [file for file, _ in self.poll.poll()]
+        for file in ready:
+            if file in self.calls:
+                self.ended(file)
+            elif file in self.callers:  # nobody waits for it any more
+                os.kill(self.callers[file].worker, signal.SIGTERM)
+                self.poll.unregister(file)
+        if self.listening in ready:  # last: a new call may get the number of a file closed just now
+            for line in os.read(self.listening, 65536).splitlines():
+                self.called(line)
 
     def called(self, line: bytes) -> None:
         """Begin a call: `PID TOOL`."""
@@ -134,13 +144,13 @@ class Warm:
         try:
             call = Call(int(pid), self.take)
         except OSError:
-            refuse(int(pid))
             return
         try:
-            words = _words(f"/proc/{pid}/cmdline")
+            words = _words(f"/proc/{call.caller}/cmdline")
             if os.path.basename(words[1]) != tool.encode() or not _alike(call.caller):
                 raise OSError
-            __import__(module(tool))
+            for name in getattr(__import__(module(tool)), "AHEAD", ()):
+                __import__(name)
             call.worker = os.fork()
         except (OSError, ImportError, IndexError):
             call.reply(REFUSED)
@@ -172,6 +182,7 @@ class Warm:
                 other.close()
             for number in (self.listening, *self.calls):
                 _close(number)
+            self.let_go()
             become(call.caller, [tool, *argv])
             self.main(tool, argv)
         except SystemExit as end:
@@ -184,6 +195,9 @@ class Warm:
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
             os._exit(1)
+
+    def let_go(self) -> None:
+        """Leave to the process of a call nothing else that is the server's."""
 
     def take(self, pidfd: int, number: int) -> int:
         """A copy of another process's open file. Raises OSError."""
@@ -217,7 +231,10 @@ def refuse(pid: int) -> None:
 
 
 def module(tool: str) -> str:
-    """The module of a tool. The prefix keeps `stat` and `mount` from hiding the standard library's."""
+    """The module of a tool. The prefix keeps `stat` and `mount` from hiding the standard library's.
+
+    Its AHEAD names modules that are imported later, when they are needed; a warm process has them at once.
+    """
     return "tool_" + tool.replace("-", "_").replace(".", "_")
 
 
@@ -237,8 +254,17 @@ def _alike(pid: int) -> bool:
 
 
 def _status(pid: int, name: str) -> str:
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-        return next(line.split()[1] for line in file if line.startswith(name))
+    return _fact(f"/proc/{pid}/status", name)
+
+
+def _shown_as(pidfd: int) -> int:
+    """The number of a process in the /proc that is shown here: in a guest it may be the node's."""
+    return int(_fact(f"/proc/self/fdinfo/{pidfd}", "Pid:"))
+
+
+def _fact(file: str, name: str) -> str:
+    with open(file, encoding="ascii", errors="replace") as stream:
+        return next(line.split()[1] for line in stream if line.startswith(name))
 
 
 def _close(number: int) -> None:
