@@ -38,6 +38,8 @@ for tool in /usr/local/sbin/*; do
 done
 """
 """Takes every tool of the lab's away from a guest."""
+MOST = 1000
+"""Questions that all variants of a declaration ask together, at most."""
 
 
 class Chapter(NamedTuple):
@@ -48,28 +50,34 @@ class Chapter(NamedTuple):
     again: Run | None = None
 
 
+class Known:
+    """What a scene's node says, and a guest on it where one is named: each question is asked once."""
+
+    def __init__(self, scene: Scene, guest: str = "") -> None:
+        self.guest = guest
+        there = load(scene.folder, Canary())
+        self._fleet = Fleet(there.inventory, scene.folder, guests=there.guests.values() if guest else ())
+        self._answers = {name: Answers(self._fleet.transport(name), MOST) for name in (HOST, guest) if name}
+        self._one_at_a_time = Lock()
+
+    def ask(self, host: str, questions: Sequence[Question]) -> list[Answer]:
+        """Ask the guest, or the node whatever it is called."""
+        with self._one_at_a_time:
+            return self._answers.get(host, self._answers[HOST]).ask(questions)
+
+    def close(self) -> None:
+        self._fleet.close()
+
+
 class OneNode(Fleet):
     """A fleet whose every node is one and the same; so are the guests of one name on it, where it has any."""
 
-    def __init__(self, site: Site, scene: Scene, guest: str = "") -> None:
-        """`guest` is one that is to be looked into."""
-        super().__init__(site.inventory, site.folder, guests=site.guests.values() if guest else ())
-        there = load(scene.folder, Canary())
-        self._node = Fleet(there.inventory, scene.folder, guests=there.guests.values() if guest else ())
-        self._answers = Answers(self._node.transport(HOST))
-        self._inside = {guest: Answers(self._node.transport(guest))} if guest else {}
-        self._one_at_a_time = Lock()
+    def __init__(self, site: Site, known: Known) -> None:
+        super().__init__(site.inventory, site.folder, guests=site.guests.values() if known.guest else ())
+        self._known = known
 
     def ask(self, asked: Mapping[str, Sequence[Question]]) -> dict[str, list[Answer] | HostError]:
-        with self._one_at_a_time:
-            return {
-                host: self._inside.get(host, self._answers).ask(questions)
-                for host, questions in asked.items()
-            }
-
-    def close(self) -> None:
-        super().close()
-        self._node.close()
+        return {host: self._known.ask(host, questions) for host, questions in asked.items()}
 
 
 _bare: dict[Path, Scene] = {}
@@ -119,16 +127,20 @@ class Life:
         have one number and one name in a site: what declares some has a site for each variant.
         """
         sections = {name: self.sections(settings) for name, settings in variants.items()}
-        if not any(GUESTS in below for below in sections.values()):
-            return self._differences(declared(folder, sections))
-        found = {}
-        for name, below in sections.items():
-            found |= {name: self._differences(declared(folder / name, {HOST: below}))[self.host]}
-        return found
+        known = Known(self.first.scene, self.samples.guest)
+        try:
+            if not any(GUESTS in below for below in sections.values()):
+                return self._differences(declared(folder, sections), known)
+            return {
+                name: self._differences(declared(folder / name, {HOST: below}), known)[self.host]
+                for name, below in sections.items()
+            }
+        finally:
+            known.close()
 
-    def _differences(self, site: Site) -> dict[str, Mapping[str, Difference]]:
+    def _differences(self, site: Site, known: Known) -> dict[str, Mapping[str, Difference]]:
         """What differs of the sample on each host of a site, as the node with the first one answers."""
-        fleet = OneNode(site, self.first.scene, self.samples.guest)
+        fleet = OneNode(site, known)
         try:
             looks = inspect(OpenSite(site, fleet), list(site.resources), probes=False).looks()
         finally:
@@ -184,13 +196,16 @@ class Life:
         """The first declaration on a node without the thing: looked at only."""
         return self.looked_at("missing", self.around.scene, self.samples.first, orphans=False)
 
-    def _applied(self, name: str, after: Scene, settings: Mapping[str, Any]) -> Chapter:
+    def _applied(
+        self, name: str, after: Scene, settings: Mapping[str, Any], *, orphans: bool = False
+    ) -> Chapter:
+        """`orphans` says whether what is run again is asked of every kind, as without `--target`."""
         scene, _ = self.begin(name, after, settings)
-        return Chapter(scene, scene.run(apply=True, orphans=False), scene.run(apply=True))
+        return Chapter(scene, scene.run(apply=True, orphans=False), scene.run(apply=True, orphans=orphans))
 
     @functools.cached_property
     def first(self) -> Chapter:
-        return self._applied("first", self.around.scene, self.samples.first)
+        return self._applied("first", self.around.scene, self.samples.first, orphans=True)
 
     @functools.cached_property
     def drift(self) -> Run:
@@ -234,7 +249,7 @@ class Life:
         scene, _ = self.begin("absent", self.first.scene, self._gone)
         allowed = [str(self.ref)]
         gone = scene.run(apply=True, destroy=allowed, orphans=False)
-        return Chapter(scene, gone, scene.run(apply=True, destroy=allowed))
+        return Chapter(scene, gone, scene.run(apply=True, destroy=allowed, orphans=False))
 
     @property
     def _gone(self) -> dict[str, Any]:
