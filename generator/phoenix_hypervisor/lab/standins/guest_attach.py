@@ -19,7 +19,7 @@ from guest_paths import inner
 from guest_runtime import Plan, RunError
 
 CACHE = "/var/cache/phoenix-lab"
-"""Compiled stand-ins: a guest uses the node's."""
+"""Compiled stand-ins, where a node compiles them for itself: a guest uses the node's."""
 SPACES = enter.CLONE_NEWNS | enter.CLONE_NEWUTS | enter.CLONE_NEWIPC | enter.CLONE_NEWPID
 """What each attached command has of its own."""
 
@@ -99,7 +99,7 @@ def make_root(plan: Plan, owners: accounts.Owners) -> None:
     shown = _shown()
     enter.mount(None, "/", None, enter.MS_REC | enter.MS_SLAVE)
     enter.mount(root, root, None, enter.MS_BIND | enter.MS_REC)
-    for point in (*shown, CACHE):
+    for point in (*shown, *filter(os.path.isdir, [CACHE])):
         enter.bind(point, inner(root, point))
     enter.make_devices(inner(root, "/dev"))
     _make_proc(inner(root, "/proc"))
