@@ -24,6 +24,7 @@ from .outcome import Outcome
 from .plan import Consent, Entry, Plan, planned
 from .reboots import MOST, Reboot, Stopped, boot_id, is_reboot, reason
 from .steps import carry_out
+from .unsettled import blocked_anew, unsettled
 from .ways import progress, way
 
 TRIES = 3
@@ -186,7 +187,7 @@ class Engine:
                 self._advanced -= before.keys()
                 failed = self._carry_out(ready)
                 with self._looking:
-                    self._look_again(self._unsettled_by(before))
+                    self._look_around(before)
                     for ref, look in before.items():
                         self._tries[ref] = self._tries.get(ref, 0) + 1
                         self._judge(ref, look, failed.get(ref, ""))
@@ -245,17 +246,6 @@ class Engine:
     def _planned(self, ref: Ref) -> Entry:
         return planned(self._opened.site, self.outcome.looks[ref], self._consent)
 
-    def _unsettled_by(self, changed: Collection[Ref]) -> list[Ref]:
-        """What was changed, and what is not right and needs something of it."""
-        reached = set(changed)
-        for ref, needs in self._opened.site.needs.items():  # in order: what is needed comes first
-            if reached.intersection(needs):
-                reached.add(ref)
-        looks = self.outcome.looks
-        return [
-            ref for ref in reached if ref in looks and (ref in changed or looks[ref].status is not Status.OK)
-        ]
-
     def _carry_out(self, entries: Collection[Entry]) -> dict[Ref, str]:
         """Run the entries' steps; those marked `once` last. Returns why a resource's steps ended early."""
         failed: dict[Ref, str] = {}
@@ -305,12 +295,22 @@ class Engine:
         self._tell("ran", {"ran": ran})
         return not ran.failure
 
+    def _look_around(self, changed: Collection[Ref]) -> None:
+        """Look at what was changed, and at what may be right by that; if it is, at what waited for it."""
+        site, looked = self._opened.site, set[Ref]()
+        now = [*changed, *unsettled(site, self.outcome.looks, changed)]
+        while now:
+            self._look_again(now)
+            looked.update(now)
+            right = [ref for ref in looked if self.outcome.looks[ref].status is Status.OK]
+            now = unsettled(site, self.outcome.looks, right, looked)
+
     def _look_again(self, refs: Collection[Ref], *, fresh: bool = False) -> None:
         again = set(refs)
         known = {} if fresh else {ref: look for ref, look in self.outcome.looks.items() if ref not in again}
         with timed(self._tell, "inspect", resources=len(again)):
             seen = inspect(self._opened, refs, probes=True, known=known).looks()
-        self.outcome.looks.update(seen)
+        self.outcome.looks.update(seen | blocked_anew(self._opened.site, self.outcome.looks | seen))
         self._tell("looked", {"statuses": {ref: look.status.value for ref, look in seen.items()}})
 
     def _judge(self, ref: Ref, before: Look, failure: str) -> None:
