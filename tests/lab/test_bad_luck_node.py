@@ -116,7 +116,7 @@ CUT = f"""\
 zpool create left /dev/disk/by-id/{QUICK.format("1A")}
 zpool destroy left
 zpool labelclear -f /dev/disk/by-id/{QUICK.format("1A")}-part1
-zpool create -o ashift=12 -O phoenix:pool=yes fastData /dev/disk/by-id/{FAST}
+zpool create -o ashift=12 fastData /dev/disk/by-id/{FAST}
 zpool export fastData
 """
 """What two `zpool create` leave: one cut after a disk was partitioned, one at its very end."""
@@ -149,10 +149,14 @@ def test_a_pool_whose_making_was_cut_is_gone_on_with_and_one_that_others_began_i
     assert fresh.state() == right
 
 
-def test_a_note_that_a_pool_is_being_made_is_taken_away_once_it_is_there(converged):
+def test_a_note_that_a_pool_is_being_made_is_taken_away_once_it_is_there(converged, right):
+    converged.on_node("zfs inherit phoenix:pool fastData")
     converged.on_node(NOTE.format(FAST, "fastData"))
     applied = converged.apply()
-    assert (applied["exit"], steps(applied)) == (0, ["rm -f /var/lib/phoenix/begun/zfs_pool/fastData"])
+    done = "zfs set phoenix:pool=yes fastData; rm -f /var/lib/phoenix/begun/zfs_pool/fastData"
+    assert (applied["exit"], steps(applied)) == (0, [done])
+    assert converged.on_node("ls -A /var/lib/phoenix/begun/zfs_pool") == ""
+    assert converged.state() == right
 
 
 def test_a_pool_with_another_layout_is_reported_and_left(fresh):

@@ -60,3 +60,39 @@ def test_the_script_by_which_a_pool_is_made_refuses_by_itself(blank: VmSite) -> 
     for disk in "DEF":
         assert f"nvme-LAB_{disk} is not blank" in applied.out
     assert blank.on_node("zpool list -Ho name") == ""
+
+
+CUT = """\
+for disk in D E; do
+    zpool create left /dev/disk/by-id/nvme-LAB_$disk
+    zpool destroy left
+    udevadm settle
+    zpool labelclear -f /dev/disk/by-id/nvme-LAB_$disk-part1
+done
+zpool create -o ashift=12 -O mountpoint=/whole whole /dev/disk/by-id/nvme-LAB_F
+echo kept >/whole/kept
+zpool export whole
+mkdir -p /var/lib/phoenix/begun/zfs_pool
+printf '%s\\n' nvme-LAB_D nvme-LAB_E >/var/lib/phoenix/begun/zfs_pool/half
+echo nvme-LAB_F >/var/lib/phoenix/begun/zfs_pool/whole
+udevadm settle
+"""
+BEGUN = """\
+zfs_pool:
+  half: { vdevs: [{ type: mirror, disks: [nvme-LAB_D, nvme-LAB_E] }] }
+  whole: { vdevs: [{ type: stripe, disks: [nvme-LAB_F] }] }
+"""
+
+
+def test_pools_whose_making_was_cut_are_made_again_or_imported(blank: VmSite) -> None:
+    blank.declare(BEGUN)
+    blank.on_node(CUT)
+
+    applied = blank.apply("--host", "phoenix")
+
+    assert applied.status == 0, applied
+    steps = [step.partition(": ")[2] for step in applied.steps if "zpool" in step]
+    assert sorted(step.partition(" -")[0] for step in steps) == ["zpool create", "zpool import"]
+    assert blank.on_node("zpool list -Ho name,health") == "half\tONLINE\nwhole\tONLINE\n"
+    assert blank.on_node("zfs get -Ho value phoenix:pool whole") == "yes\n"
+    assert blank.on_node("cat /whole/kept; ls /var/lib/phoenix/begun/zfs_pool") == "kept\n"

@@ -97,6 +97,11 @@ class ZfsPool(Kind):
         return ("zpool", "import", *places, self.name)
 
     @property
+    def mark_argv(self) -> tuple[str, ...]:
+        """The command by which it is known as ours later."""
+        return ("zfs", "set", f"{zfs.POOL_MANAGED}=yes", self.name)
+
+    @property
     def begun(self) -> str:
         """The path of our note that the pool is being made; in it its disks, which were all blank then."""
         return f"{STATE_FOLDER}/begun/{self.kind}/{self.name}"
@@ -113,20 +118,21 @@ class ZfsPool(Kind):
         yield script(self.kind, self.name, "create.sh.j2")
 
     def converge(self, change: Change) -> Iterator[Step | Refusal]:
+        import shlex
+
         if change.creates:
             bad = {disk: change[disk].actual for disk in self.disks if disk in change}
             if bad:
                 said = "; ".join(f"{disk}: {state}" for disk, state in bad.items())
                 yield Refusal("disks", f"only blank disks are taken, but {said}")
                 return
-            import shlex
-
             whole = "begun" in change and change["begun"].actual == disks.COMPLETE
             argv = self.import_argv if whole else self.create_argv
             yield Step(shlex.join(argv), execute=next(iter(self.artifacts())))
             return
         if "begun" in change:
-            yield run("rm", "-f", self.begun)
+            title = f"{shlex.join(self.mark_argv)}; rm -f {self.begun}"
+            yield Step(title, execute=next(iter(self.artifacts())))
         for attribute, why in (
             ("layout", "a pool's layout is never changed: compare the cables and the files"),
             ("ashift", "ashift is fixed when a disk joins the pool"),

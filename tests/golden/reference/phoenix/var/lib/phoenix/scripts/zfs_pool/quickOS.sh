@@ -57,8 +57,14 @@ left_by_us() {
     esac
 }
 
+ours() { # the mark may have come too late for the disks
+    zfs set phoenix:pool=yes quickOS
+    rm -f "$begun"
+}
+
 if zpool list -H -o name "$pool" >/dev/null 2>&1; then
     printf '%s\n' "pool $pool is there"
+    [ ! -e "$begun" ] || ours
     exit 0
 fi
 again='' whole=''
@@ -75,5 +81,5 @@ else
     zpool create -o ashift=12 -o autotrim=on -o autoexpand=off -o failmode=wait -O phoenix:pool=yes quickOS mirror /dev/disk/by-id/nvme-Samsung_SSD_990_EVO_Plus_2TB_S7U8NJ0Y000001A /dev/disk/by-id/nvme-Samsung_SSD_990_EVO_Plus_2TB_S7U8NJ0Y000002B
     said="made pool $pool"
 fi
-rm -f "$begun"
+ours
 printf '%s\n' "$said"
