@@ -444,7 +444,7 @@ def test_lxcs_own_tools_tell_what_runs(started):
     assert (
         said(started, "pct stop 100; lxc-ls --running -1; lxc-info -n 100 -s") == "State:          STOPPED\n"
     )
-    assert refused(started, "lxc-info -n 999 -s") == "lxc-info: 999: Doesn't exist: 999"
+    assert refused(started, "lxc-info -n 999 -s") == "999 doesn't exist"
 
 
 # snapshots

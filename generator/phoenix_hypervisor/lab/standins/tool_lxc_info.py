@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
         else:
             model.not_simulated("lxc-info", argv)
     if not os.path.exists(model.path(f"/var/lib/lxc/{name}/config")):
-        print(f"lxc-info: {name}: Doesn't exist: {name}", file=sys.stderr)
+        print(f"{name} doesn't exist", file=sys.stderr)
         return 1
     _tell(name, asked, bare)
     return 0
