@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.groups import REFERENCE, group_of
+from tests.groups import BLANK, CONVERGED, REFERENCE, group_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("tests/unit/test_groups.py", "tests/unit/test_fields.py")
@@ -25,6 +25,9 @@ MODULES = ("tests/unit/test_groups.py", "tests/unit/test_fields.py")
         ("tests/lab/test_guests_converge.py::test_the_ten", REFERENCE),
         ("tests/packaging/test_readme.py::test_the_screens", REFERENCE),
         ("tests/packaging/test_docs.py::test_links", "tests/packaging/test_docs.py"),
+        ("tests/vm/test_power.py::test_whenever_the_power_fails", BLANK),
+        ("tests/vm/test_standins.py::test_a_stand_in_answers[pools]", BLANK),
+        ("tests/vm/test_storage.py::test_blank_disks_become", CONVERGED),
     ],
 )
 def test_a_test_is_of_its_module_s_group_of_its_kind_s_or_of_the_reference_site_s(nodeid, group):

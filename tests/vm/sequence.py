@@ -29,10 +29,14 @@ wipefs -n {BY_ID}D
 wipefs -n -J {BY_ID}D
 lsblk -J -o NAME,TYPE,MOUNTPOINTS {BY_ID}D
 lsblk -nro NAME,MOUNTPOINTS {BY_ID}D
+lsblk -bdno NAME,SIZE {BY_ID}D
 exportfs -s
+uname -n
+printf text | sha256sum
+dpkg-query -W -f '${{db:Status-Abbrev}}\\t${{Package}}\\t${{Architecture}}\\t${{Version}}\\n' | grep -Po '^ii \\tsamba\\t[a-z0-9]+'
 """
 POOLS = f"""\
-zpool create -o ashift=12 -o autotrim=on -o 'comment=a word' -O phoenix:pool=yes tank mirror {BY_ID}A {BY_ID}B
+zpool create -o ashift=12 -o autotrim=on -o autoexpand=off -o failmode=wait -o 'comment=a word' -O phoenix:pool=yes tank mirror {BY_ID}A {BY_ID}B
 zpool create -o ashift=12 fast {BY_ID}C
 zpool create tank {BY_ID}D
 zpool create other {BY_ID}A
@@ -49,6 +53,7 @@ zpool get -Hp health none
 zpool status -x
 zpool status tank
 zpool set autotrim=off tank
+zpool set autoexpand=on tank
 zpool set comment= tank
 zpool set failmode=continue tank
 zpool set autotrim=perhaps tank
@@ -74,6 +79,7 @@ zfs create -o quota=much tank/bad
 zfs create -o used=1 tank/bad
 zfs create -o mountpoint=relative tank/bad
 zfs create -p tank/a/b
+zfs create -o atime=off -o relatime=off -o sync=always -o refquota=30M -o reservation=4M -o refreservation=2M -o logbias=throughput -o primarycache=metadata -o secondarycache=none -o redundant_metadata=most -o special_small_blocks=4K -o exec=off -o setuid=off -o devices=off -o dnodesize=auto -o snapdir=visible -o canmount=on -o mountpoint=/srv/every tank/every
 {GET} -t filesystem {PROPS}
 {GET} recordsize,quota tank/media
 {GET} bogus tank/media
@@ -132,13 +138,14 @@ zfs destroy tank/media
 zfs destroy tank/none
 zfs destroy tank
 zfs destroy -r tank/a
+zfs destroy tank/every
 zfs rename tank/none tank/other
 zfs list -H -o name,mounted,mountpoint
 zfs list -Ho mountpoint -t filesystem | grep '^/' | tr '\\n' '\\0' | xargs -0 stat -c '%U %G %a %n'
 zpool set autotrim=on
 """
 EXPORTS = """\
-mkdir -p /srv/one /srv/two; chmod 755 /srv/one /srv/two
+mkdir -p /srv/one /srv/two /etc/exports.d; chmod 755 /srv/one /srv/two
 exportfs -s
 echo '/srv/one 10.0.0.0/24(rw,sync,no_subtree_check) 10.0.1.5(ro)' >/etc/exports.d/ours.exports; exportfs -ra
 exportfs -s
@@ -153,6 +160,9 @@ echo '/srv/two 10.0.0.0/24' >/etc/exports.d/more.exports; exportfs -ra
 exportfs -s
 rm /etc/exports.d/more.exports; exportfs -ra
 exportfs -s
+mkdir -p /mnt/one; mount -t nfs -o vers=4.2,soft,timeo=50 10.0.0.13:/srv/one /mnt/one; ls /mnt/one; umount /mnt/one
+umount /mnt/one
+mount -t nfs -o vers=4.2,soft,timeo=50 10.0.0.13:/srv/two /mnt/one
 rm /etc/exports.d/ours.exports; exportfs -ra
 exportfs -s
 exportfs -z
@@ -189,6 +199,12 @@ printf 'username = sam\\npassword = b\\n' | smbclient //127.0.0.1/none -A /dev/s
 smbpasswd -x sam
 pdbedit -L -w
 userdel sam
+useradd -m -u 1778 -c 'A word' -e 2099-12-31 -G users -s /usr/sbin/nologin eve; getent passwd eve; id -nG eve
+useradd -m -u 1778 eve
+usermod -c 'Two words' -e 2098-12-31 -G video -s /bin/sh eve; getent passwd eve; id -nG eve; grep -o ':[0-9]*:$' /etc/shadow | tail -n 1
+usermod -G no-such-group eve
+usermod -c 'Nobody' nobody-here
+userdel eve; userdel eve
 """
 SERVICES = """\
 systemctl show -p ActiveState,UnitFileState smbd
@@ -199,15 +215,39 @@ systemctl disable --now --quiet smbd
 systemctl is-active smbd
 systemctl show -p ActiveState,UnitFileState smbd
 systemctl reload smbd
-systemctl enable --now --quiet smbd
+systemctl enable smbd
+systemctl start smbd
+systemctl enable --now nfs-server
 systemctl show -p ActiveState,UnitFileState smbd
 systemctl restart no-such-thing
 systemctl enable no-such-thing
 modprobe --showconfig | grep -E '^options (zfs|spl) '
 echo 'options zfs zfs_arc_max=134217728' >/etc/modprobe.d/ours.conf; modprobe --showconfig | grep '^options zfs'
+echo 'options zfs zfs_arc_max=1' >/etc/modprobe.d/zzz.conf; modprobe --showconfig | grep '^options zfs'
 cd /sys/module/zfs/parameters && grep -H '' zfs_arc_max zfs_arc_min
 echo 134217728 >/sys/module/zfs/parameters/zfs_arc_max; cat /sys/module/zfs/parameters/zfs_arc_max
 grep -cw nfsd /proc/filesystems
+"""
+CONTAINERS = """\
+pvesm add zfspool tank-disks --pool tank --content rootdir
+pct create 900 local:vztmpl/debian-12-busybox_1.0-1_amd64.tar.gz --hostname base --unprivileged 1 --rootfs tank-disks:0.0625 >/dev/null
+lxc-ls --running -1
+lxc-info -n 900 -sH
+lxc-attach -n 900 --clear-env -- /bin/sh -c :
+pct start 900
+lxc-ls --running -1
+lxc-info -n 900 -sH
+lxc-info -n 900 -iH
+lxc-info -n 901 -sH
+lxc-attach -n 901 --clear-env -- /bin/sh -c :
+lxc-attach -n 900 --clear-env -- /bin/sh -c 'echo out; echo err >&2; exit 7'
+echo text | lxc-attach -n 900 --clear-env -- /bin/cat
+HOST=of-ours lxc-attach -n 900 --clear-env -- /bin/sh -c 'echo "${HOST-cleared} $(cat /proc/sys/kernel/hostname)"'
+lxc-attach -n 900 --clear-env -- test -e /etc/no/such
+lxc-attach -n 900 --clear-env -- no-such-program
+pct stop 900
+lxc-ls --running -1
+lxc-info -n 900 -sH
 """
 PARTS = {
     "blank": BLANK,
@@ -216,6 +256,7 @@ PARTS = {
     "exports": EXPORTS,
     "samba": SAMBA,
     "services": SERVICES,
+    "containers": CONTAINERS,
 }
 AROUND = """\
 told() {{ printf '\\036%s\\n\\035%s\\035' "$1" "$2"; cat "$3"; printf '\\035'; cat "$4"; }}
@@ -250,6 +291,8 @@ def said(text: str) -> Iterator[Said]:
 
 SAME = (
     (r"\b(?:nvme\dn1|sd[a-f])(?:p?\d)?\b", "DISK"),
+    (r"DISK +(?=\d)", "DISK "),  # a column is at least as wide as its heading
+    (r"(?m)^Synchronizing state of \S+ with SysV.*\nExecuting: .*", ""),
     (r"\b[0-9A-F]{32}:[0-9A-F]{32}\b", "HASH"),
     (
         r"\d+(?:\.\d+)?[KMGT]?\t\d+(?:\.\d+)?[KMGT]?\t\d+(?:\.\d+)?[KMGT]?\t-\t-\t\d+%\t\d+(?:\.\d+)?%",
@@ -258,7 +301,8 @@ SAME = (
     (r"(?m)^(\S*\tused\t)\d+", r"\1N"),
     (r"(?m)[ \t]+$", ""),
 )
-"""What may differ: the names of disks, hashes with their salt, sizes that are what a file system makes them."""
+"""What may differ: names of disks, salted hashes, sizes that are what a file system makes them, and what
+systemctl tells of a unit that has a script of SysV as well."""
 
 
 def plain(text: str) -> str:

@@ -34,7 +34,12 @@ defaults:
 PROFILE = """\
 zfs_arc: { max: 128M, min: 64M }
 unix_user:
-  heads: { uid: 1501, shell: /usr/sbin/nologin, comment: Owner of the shares }
+  heads:
+    uid: 1501
+    shell: /usr/sbin/nologin
+    comment: Owner of the shares
+    groups: [users]
+    expires: "2099-12-31"
 samba_user:
   heads: { password: !secret samba/heads }
 apt_package:
@@ -73,7 +78,7 @@ zfs_dataset:
     mountpoint: /srv/sync
   fastData: {}
   fastData/shared-backups: { recordsize: 1M, compression: zstd, quota: 300M, refquota: 250M }
-  fastData/small: { recordsize: 128K, quota: 4M }
+  fastData/small: { recordsize: 128K, quota: 4M, exact: true }
   fastData/shared-bulk-data:
     recordsize: 1M
     quota: 300M
@@ -84,14 +89,27 @@ zfs_dataset:
 pve_storage:
   quickOS-lxc-disks: { type: zfspool, pool: quickOS/lxc-disks, content: [rootdir], sparse: true }
   fastData-shared-backups:
-    { type: dir, path: /fastData/shared-backups, content: [backup], is_mountpoint: true }
+    type: dir
+    path: /fastData/shared-backups
+    content: [backup]
+    is_mountpoint: true
+    nodes: [phoenix]
+    shared: false
+    disable: false
 nfs_export:
   /fastData/shared-bulk-data:
     clients:
       10.0.0.0/24: [rw, sync, no_subtree_check]
 samba_share:
   "*": { valid_users: [heads], read_only: false, create_mask: "0660", directory_mask: "0770" }
-  prod: { path: /quickOS/shared-prod-data }
+  prod:
+    path: /quickOS/shared-prod-data
+    browseable: false
+    guest_ok: false
+    force_user: heads
+    force_group: heads
+    comment: What is kept
+    options: { max connections: "20" }
 """
 INVENTORY = f"""\
 {NODE}:

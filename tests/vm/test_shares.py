@@ -24,15 +24,18 @@ def test_the_export_is_mounted_and_written_to_from_another_machine(converged: Vm
     export = f"{ADDRESS}:/fastData/shared-bulk-data"
     said = converged.on_node(
         f"mkdir -p /mnt/near; nsenter --net=/run/netns/near mount -t nfs -o vers=4.2 {export} /mnt/near;"
-        "findmnt -no FSTYPE,OPTIONS /mnt/near; echo weights >/mnt/near/models/one;"
+        "findmnt -no FSTYPE,OPTIONS /mnt/near; grep -h ^address: /proc/fs/nfsd/clients/*/info;"
+        "echo weights >/mnt/near/models/one;"
         "stat -c %U /fastData/shared-bulk-data/models/one; cat /fastData/shared-bulk-data/models/one;"
         "umount /mnt/near"
     )
 
     kind, *rest = said.split(None, 1)
     assert kind == "nfs4"
-    assert "vers=4.2" in rest[0]
-    assert rest[0].splitlines()[1:] == ["nobody", "weights"]  # root_squash
+    options, client, *written = rest[0].splitlines()
+    assert {"vers=4.2", "clientaddr=10.0.0.50"} <= set(options.split(","))
+    assert client.startswith('address: "10.0.0.50:')  # as the server sees it: another one than the node
+    assert written == ["nobody", "weights"]  # root_squash
 
 
 def test_whoever_is_not_a_client_mounts_nothing(converged: VmSite) -> None:

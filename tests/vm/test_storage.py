@@ -1,34 +1,53 @@
 """ZFS itself, made and repaired by `phoenix apply` on blank virtual disks."""
 
-from tests.vm.site import VmSite
+from tests.vm import sequence
+from tests.vm.recording import Use, recorded, written
+from tests.vm.site import Result, VmSite
+
+from phoenix_hypervisor.dialects import zfs
 
 DATASETS = "quickOS/shared-prod-data-sync fastData/shared-backups fastData/shared-bulk-data"
 ASKED = "recordsize,compression,sync,quota,refquota,atime,xattr,acltype,dnodesize,snapdir,logbias,mounted"
 # What each line of somebody's hand does, and which changes of which resource the plan should show for it:
 # resource → attribute → (actual, desired).
 BY_HAND = """\
-zfs set quota=none refquota=200M recordsize=128K compression=gzip fastData/shared-backups
-zfs set sync=disabled atime=on fastData/shared-backups
+zfs set quota=none refquota=200M recordsize=128K compression=gzip \\
+    sync=disabled atime=on fastData/shared-backups
 zfs set xattr=dir acltype=off dnodesize=legacy snapdir=hidden fastData/shared-bulk-data
 zfs set mountpoint=/srv/other quickOS/shared-prod-data-sync
-zfs set logbias=latency reservation=none refreservation=none relatime=on quickOS/shared-prod-data-sync
-zfs set primarycache=all secondarycache=all redundant_metadata=all quickOS/shared-prod-data-sync
-zfs set special_small_blocks=0 exec=on setuid=on devices=on quickOS/shared-prod-data-sync
+zfs set logbias=latency reservation=none refreservation=none relatime=on primarycache=all \\
+    secondarycache=all redundant_metadata=all special_small_blocks=0 exec=on setuid=on devices=on \\
+    quickOS/shared-prod-data-sync
 zfs set canmount=noauto quickOS/shared-prod-data-sync
+zfs set logbias=throughput fastData/small
 zfs unmount quickOS/lxc-disks
 chown root:users /quickOS/shared-prod-data; chmod 755 /quickOS/shared-prod-data
 zpool set autotrim=off quickOS; zpool set failmode=continue quickOS; zpool set autoexpand=on quickOS
 zpool set comment=other quickOS
 echo 268435456 >/sys/module/zfs/parameters/zfs_arc_max
 echo 0 >/sys/module/zfs/parameters/zfs_arc_min
-echo 'options zfs zfs_arc_max=1073741824' >/etc/modprobe.d/zzz-somebody.conf
-usermod -c Nobody heads
-printf 'x\\nx\\n' | smbpasswd -s heads
+sed -i 's/_max=.*/_max=1073741824/' /etc/modprobe.d/zz-phoenix-zfs_arc.conf
+usermod -c Nobody -s /bin/sh -G video -e 2098-12-31 heads
+printf 'x\\nx\\n' | smbpasswd -s heads; smbpasswd -d heads
 sed -i 's/rw,/ro,/' /etc/exports.d/phoenix-*.exports; exportfs -ra
-sed -i 's/create mask = .*/create mask = 0600/' /etc/samba/phoenix.d/prod.conf
-sed -i '/shared-backups$/,/^$/s/content .*/content iso/' /etc/pve/storage.cfg
-systemctl disable --now --quiet smbd; systemctl stop nfs-server
+sed -i 's/content backup/content iso/; s/nodes phoenix/nodes other/' /etc/pve/storage.cfg
+sed -i 's/shared 0/shared 1/; s/is_mountpoint 1/is_mountpoint 0/; s/sparse 1/sparse 0/' /etc/pve/storage.cfg
+printf '[prod]\\npath = /srv\\nguest ok = yes\\nmax connections = 5\\n' >/etc/samba/phoenix.d/prod.conf
+cd /etc/systemd/system/multi-user.target.wants; rm smbd.service nfs-server.service; systemctl daemon-reload
+systemctl stop smbd nfs-server
 """
+EXPORTED = "hide,no_all_squash,no_subtree_check,root_squash,rw,sec=sys,secure,sync,wdelay"
+LEFT_OUT = {
+    "browseable": ("yes", "no"),
+    "comment": ("", "What is kept"),
+    "create mask": ("0744", "0660"),
+    "directory mask": ("0755", "0770"),
+    "force group": ("", "heads"),
+    "force user": ("", "heads"),
+    "read only": ("yes", "no"),
+    "valid users": ("", "heads"),
+}
+"""What the share has by default, and what is declared."""
 SEEN = {
     "zfs_dataset:fastData/shared-backups": {
         "recordsize": ("131072", "1048576"),
@@ -65,25 +84,80 @@ SEEN = {
         "group": ("users", "heads"),
         "mode": ("755", "770"),
     },
+    "zfs_dataset:fastData/small": {"logbias": ("throughput", None)},
     "zfs_pool:quickOS": {
         "autotrim": ("off", "on"),
         "autoexpand": ("on", "off"),
         "failmode": ("continue", "wait"),
         "comment": ("other", "what must not be lost"),
     },
+    "zfs_arc:phoenix": {
+        "zfs_arc_max": ("268435456", "134217728"),
+        "zfs_arc_min": ("0", "67108864"),
+        "boot_zfs_arc_max": ("1073741824", "134217728"),
+        "boot_zfs_arc_min": (None, "67108864"),
+        "initramfs_older_than_the_limit": (["/boot/initrd.img-6.14.11-4-pve"], []),
+    },
+    "unix_user:heads": {
+        "comment": ("Nobody", "Owner of the shares"),
+        "shell": ("/bin/sh", "/usr/sbin/nologin"),
+        "groups": (["video"], ["users"]),
+        "expires": ("2098-12-31", "2099-12-31"),
+    },
+    "samba_user:heads": {"enabled": (True, False), "password": ("another one", "as declared")},
+    "nfs_export:/fastData/shared-bulk-data": {
+        "active": ("inactive", "active"),
+        "enabled": ("disabled", "enabled"),
+        "file 10.0.0.0/24": (EXPORTED.replace("root_squash,rw", "ro,root_squash"), EXPORTED),
+        "10.0.0.0/24": (None, EXPORTED),
+    },
+    "pve_storage:quickOS-lxc-disks": {"sparse": ("0", "1")},
+    "pve_storage:fastData-shared-backups": {
+        "content": ("iso", "backup"),
+        "is_mountpoint": ("0", "1"),
+        "nodes": ("other", "phoenix"),
+        "shared": ("1", "0"),
+    },
+    "samba_share:prod": {
+        "active": ("inactive", "active"),
+        "enabled": ("disabled", "enabled"),
+        "path": ("/srv", "/quickOS/shared-prod-data"),
+        "file path": ("/srv", "/quickOS/shared-prod-data"),
+        "guest ok": ("yes", "no"),
+        "file guest ok": ("yes", "no"),
+        "max connections": ("5", "20"),
+        "file max connections": ("5", "20"),
+        **{
+            name: (actual if not name.startswith("file ") else None, desired)
+            for field, (actual, desired) in LEFT_OUT.items()
+            for name in (field, f"file {field}")
+        },
+    },
 }
-ALSO_SEEN = {
-    "zfs_arc:phoenix",
-    "unix_user:heads",
-    "samba_user:heads",
-    "nfs_export:/fastData/shared-bulk-data",
-    "samba_share:prod",
-    "pve_storage:fastData-shared-backups",
+# All of it, as the tools tell it without us.
+STATE = f"""\
+zpool get -Hpo name,property,value autotrim,autoexpand,comment,failmode
+zfs get -Hpo name,property,value -t filesystem {",".join(zfs.PROPERTIES)},mounted
+stat -c '%U %G %a %n' /quickOS/shared-prod-data
+cat /sys/module/zfs/parameters/zfs_arc_m??
+modprobe --showconfig | grep '^options zfs '
+getent passwd heads; id -nG heads; awk -F: '$1 == "heads" {{ print $8 }}' /etc/shadow
+pdbedit -L -w | cut -d: -f1-5
+exportfs -s
+testparm -s --suppress-prompt 2>/dev/null
+tr ' ,\\t' '\\n' </etc/pve/storage.cfg | sort
+systemctl is-active smbd nfs-server; systemctl is-enabled smbd nfs-server
+"""
+# Of these the answers tell of the machine that they are asked on.
+OF_THE_MACHINE = {
+    ("uname", "", ("-r",)),  # the kernel
+    ("lspci", "", ("-Dvmmnnk",)),  # what is plugged in
+    ("locale", "", ("-a",)),
 }
 
 
 def test_blank_disks_become_what_is_declared_and_a_second_apply_does_nothing(
-    converged: VmSite, first_apply
+    converged: VmSite, first_apply: Result
 ) -> None:
     assert first_apply.status == 0
     assert set(first_apply.document["resources"].values()) == {"ok"}
@@ -103,9 +177,12 @@ def test_blank_disks_become_what_is_declared_and_a_second_apply_does_nothing(
         "posix",
         "yes",
     ]
-    assert converged.on_node("cat /sys/module/zfs/parameters/zfs_arc_max") == f"{128 << 20}\n"
-    kept = converged.on_node("zpool list -Ho name,health; findmnt -no FSTYPE /fastData/shared-bulk-data")
-    assert kept == "fastData\tONLINE\nquickOS\tONLINE\nzfs\n"
+    kept = converged.on_node(
+        "zpool list -Ho name,health; findmnt -no FSTYPE /fastData/shared-bulk-data;"
+        "zpool status quickOS | grep -c mirror-0;"
+        "awk '$1 == \"c_max\" { print $3 }' /proc/spl/kstat/zfs/arcstats"
+    )
+    assert kept == f"fastData\tONLINE\nquickOS\tONLINE\nzfs\n1\n{128 << 20}\n"
 
     second = converged.apply()
     assert (second.status, second.steps) == (0, [])
@@ -125,29 +202,35 @@ def test_quotas_extended_attributes_and_lists_of_access_have_effect(converged: V
     assert said == "user:heads:rw-\nlab"
 
 
-def test_what_is_changed_by_hand_is_shown_value_by_value_and_repaired(converged: VmSite) -> None:
+def test_what_is_changed_by_hand_is_shown_value_by_value_and_repaired(
+    converged: VmSite, uses: set[Use]
+) -> None:
+    before = converged.on_node(STATE)
     converged.on_node(BY_HAND)
 
-    planned = converged.run("plan", "--json")
+    with recorded(converged, uses):
+        planned = converged.run("plan", "--json")
+        applied = converged.apply()
 
     assert planned.status == 2, planned
-    entries = {
-        one["resource"].partition("/")[2]: one for one in planned.document["entries"] if one["changes"]
-    }
     shown = {
-        ref: {one["attribute"]: (one["actual"], one["desired"]) for one in entry["changes"]}
-        for ref, entry in entries.items()
+        entry["resource"].partition("/")[2]: {
+            one["attribute"]: (one["actual"], one["desired"]) for one in entry["changes"]
+        }
+        for entry in planned.document["entries"]
+        if entry["changes"]
     }
-    assert {ref: shown.get(ref) for ref in SEEN} == SEEN
-    assert set(entries) == {*SEEN, *ALSO_SEEN}
-    applied = converged.apply()
-    # a file of somebody else's that is read after ours is a person's to decide on
-    assert "zfs_arc:phoenix" in applied.err + applied.out
-    converged.on_node("rm /etc/modprobe.d/zzz-somebody.conf")
-    again = converged.apply()
-    assert (again.status, again.steps) == (0, []), again
-    verified = converged.run("verify")
-    assert verified.status == 0, verified
+    assert shown == SEEN
+    changed = {name for ref, found in SEEN.items() if ref.startswith("zfs_dataset:") for name in found}
+    assert changed == {*zfs.PROPERTIES, "mounted", "owner", "group", "mode"}
+    assert applied.status == 0, applied
+    assert set(applied.document["resources"].values()) == {"ok"}
+    assert converged.on_node(STATE) == before
+    # what the first apply called is among them, so what made all of it; and probes were not left out
+    assert {("zpool", "create", "ashift"), ("zfs", "set", "quota"), ("smbpasswd", "", ("-a", "-s"))} < uses
+    assert {("mount", "", "vers=4.2"), ("smbclient", "", ("-A", "-c"))} < uses
+    compared = {use for lines in sequence.PARTS.values() for use in written(lines.splitlines())}
+    assert uses - compared - OF_THE_MACHINE == set()
 
 
 def test_a_pool_that_lost_a_disk_fails_verify_and_nothing_is_done_about_it(converged: VmSite) -> None:
