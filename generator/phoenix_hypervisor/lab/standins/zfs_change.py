@@ -61,6 +61,7 @@ def _create(state: model.Model, name: str, options: Options) -> int:
     props = properties(options.every("o"), kind, prefix)
     if kind == "volume":
         props = {**_volume(options, prefix), **props}
+    _warn_of_small_blocks(state, name, props)
     above = zfs_datasets.parent_of(name)
     if not zfs_datasets.kind_of(state, above) and "p" not in options:
         raise RefusedError(prefix + "parent does not exist")
@@ -70,6 +71,13 @@ def _create(state: model.Model, name: str, options: Options) -> int:
     ancestors = _missing_ancestors(state, name)
     failed = [_add(state, ancestor, "filesystem", {}, mount=True) for ancestor in ancestors]
     return max([*failed, _add(state, name, kind, props, mount="u" not in options)])
+
+
+def _warn_of_small_blocks(state: model.Model, name: str, props: dict[str, str]) -> None:
+    pool = model.section(state, "pools")[zfs_datasets.pool_of(name)]
+    special = any(vdev["class"] == "special" for vdev in pool["vdevs"])
+    if props.get("special_small_blocks", "0") != "0" and not special:
+        complain(["special_small_blocks: property requires a special device in the pool"])  # it is set
 
 
 def _check_limits(state: model.Model, above: str, props: dict[str, str], prefix: str) -> None:
@@ -149,10 +157,7 @@ def _set(state: model.Model, name: str, words: list[str]) -> None:
             _check_size(state, name, prop, value)
     except RefusedError as error:
         raise RefusedError(prefix + error.text, status=255) from None
-    pool = model.section(state, "pools")[zfs_datasets.pool_of(name)]
-    special = any(vdev["class"] == "special" for vdev in pool["vdevs"])
-    if props.get("special_small_blocks", "0") != "0" and not special:
-        complain(["special_small_blocks: property requires a special device in the pool"])  # it is set
+    _warn_of_small_blocks(state, name, props)
     with_mount = {"mountpoint", "canmount"} & set(props)
     if with_mount and kind == "filesystem":
         _remounted(state, name, props)
