@@ -128,28 +128,29 @@ def looked_at(site):
     return site.run(orphans=False)
 
 
-def repaired(site, attribute, run, effect):
-    """What was planned is just that attribute; an apply repairs it, and a second one does nothing."""
+def repaired(site, attribute, effect):
+    """What an apply finds and plans is just that attribute; it repairs it, and then nothing differs."""
+    run = site.apply(orphans=False)
     assert set(run.differences()) == {attribute}
-    assert (run.code, run.effect, run.reasons) == (ExitCode.PENDING, effect, [])
-    done = site.apply(orphans=False)
-    assert (done.code, done.outcome.stuck) == (ExitCode.OK, {})
-    assert [ran.title for ran in done.outcome.ran] == run.titles
+    assert (run.plan.code, run.effect, run.reasons) == (ExitCode.PENDING, effect, [])
+    assert (run.code, run.outcome.stuck) == (ExitCode.OK, {})
+    assert [ran.title for ran in run.outcome.ran] == run.titles
     assert looked_at(site).nothing
+    return run
 
 
 @pytest.mark.parametrize("attribute", sorted(OTHERWISE))
 def test_what_somebody_sets_with_proxmox_is_found_and_put_right(site, attribute):
     """What waits for a start is only taken back: nobody is interrupted for it."""
     site.on_node(f"pct set 101 --{attribute} {OTHERWISE[attribute]!r}")
-    repaired(site, attribute, looked_at(site), Effect.HOT)
+    repaired(site, attribute, Effect.HOT)
 
 
 @pytest.mark.parametrize("attribute", sorted(set(declared()) - REFUSED))
 def test_what_somebody_writes_into_the_conf_is_found_and_put_right(site, attribute):
     site.on_node(f"sed -i '{by_hand(attribute)}' {CONF}")
     new = attribute in HOT_BY_HAND or attribute.startswith("devices.")
-    repaired(site, attribute, looked_at(site), Effect.HOT if new else Effect.RESTART)
+    repaired(site, attribute, Effect.HOT if new else Effect.RESTART)
 
 
 @pytest.mark.parametrize("attribute", sorted(REFUSED))
@@ -165,14 +166,13 @@ def test_what_cannot_be_repaired_is_said_and_nothing_is_done(site, attribute):
 
 def test_a_container_that_somebody_stopped_is_started(site):
     site.on_node("pct stop 101")
-    repaired(site, "power", looked_at(site), Effect.HOT)
+    repaired(site, "power", Effect.HOT)
 
 
 def test_a_folder_that_somebody_gave_away_gets_its_owner_back(site):
     site.on_node("chown 0:0 /tank/one")
-    run = looked_at(site)
+    run = repaired(site, "owners./one", Effect.HOT)
     assert run.differences() == {"owners./one": ("0:0", "101000:101000")}
-    repaired(site, "owners./one", run, Effect.HOT)
 
 
 def test_what_is_not_declared_is_left_as_it_is(site):
@@ -183,5 +183,5 @@ def test_what_is_not_declared_is_left_as_it_is(site):
     before = site.conf()
     assert looked_at(site).nothing
     site.on_node("pct set 101 --memory 100")
-    repaired(site, "memory", looked_at(site), Effect.HOT)
+    repaired(site, "memory", Effect.HOT)
     assert site.conf() == before

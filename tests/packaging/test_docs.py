@@ -169,7 +169,8 @@ def test_dependencies_are_those_declared_and_are_used_as_the_decision_says():
     decision = (DOCS / "adr/0002-dependencies.md").read_text()
     said = {first.strip("`"): why for first, why in documents.table(decision, "| dependency")}
     assert [*said] == [re.split("[<>=]", wanted)[0] for wanted in project["dependencies"]]
-    used = {name: IMPORTED_AS.get(name, name) in imported() for name in said}
+    modules = imported()
+    used = {name: IMPORTED_AS.get(name, name) in modules for name in said}
     assert used == {name: not why.startswith("**not used") for name, why in said.items()}
     extra = next(part for part in decision.split("\n\n") if part.startswith("As the extra `otel`:"))
     tracing = [re.split("[<>=]", one)[0] for one in project["optional-dependencies"]["otel"]]
