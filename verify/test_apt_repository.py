@@ -9,6 +9,8 @@ from phoenix_hypervisor.resource import made
 
 FILES = "grep -sH '' /etc/apt/sources.list /etc/apt/sources.list.d/*"
 NOTES = f"grep -sH '^/' {made('apt_repository', '*')} || :"
+QUESTION = f"{FILES}; status=$?; printf '\\036'; {NOTES}; exit $status"
+"""Both at once: who is asked what is ours needs both."""
 FIELDS = ("Enabled", "Types", "URIs", "Suites", "Components", "Architectures", "Signed-By")
 OURS = "/etc/apt/sources.list.d/phoenix-"
 
@@ -73,7 +75,11 @@ def owned(host):
 
 
 def _answer(host):
-    return host.run_expect([0, 1, 2], FILES).stdout
+    return host.run_expect([0, 1, 2], QUESTION).stdout.partition("\036")[0]
+
+
+def _notes(host):
+    return host.run_expect([0, 1, 2], QUESTION).stdout.partition("\036")[2]
 
 
 def _named(host):
@@ -89,7 +95,7 @@ def _text(host, path):
 
 def _noted(host):
     """Our notes of what we switched off: name → file."""
-    lines = (line.partition(":") for line in host.run_expect([0], NOTES).stdout.splitlines())
+    lines = (line.partition(":") for line in _notes(host).splitlines())
     return {path.rpartition("/")[2]: file for path, _, file in lines}
 
 

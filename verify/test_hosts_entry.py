@@ -43,7 +43,7 @@ def _lines(host):
 def _noted(host):
     """Our lines, as they are in the file."""
     noted = host.run_expect([0], NOTES).stdout.splitlines()
-    return [line for line in _lines(host) if line in noted]
+    return [line for line in _lines(host) if line in noted] if noted else []
 
 
 def _ours(host, hosts_entry):

@@ -81,7 +81,8 @@ def seen(host, unix_user):
 
 def owned(host):
     """Accounts we noted as made by us that are still there."""
-    return set(host.run_expect([0], NOTES).stdout.split()) & set(_accounts(host).found)
+    noted = set(host.run_expect([0], NOTES).stdout.split())
+    return noted & set(_accounts(host).found) if noted else set()
 
 
 def _proved(feed, unix_user):

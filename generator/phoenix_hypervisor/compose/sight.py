@@ -106,6 +106,9 @@ def loaded(host: Any, app: Composed) -> bool:
 
 def owned(host: Any, kind: str) -> set[str]:
     """Return the projects of a kind that we made on this very host: what a layer brought is the layer's."""
+    noted = notes(host, kind)
+    if not noted:
+        return set()  # so it is almost everywhere: nothing more is asked there
     there = {path.split("/")[-2] for path in files(host)}
     here = host.run_expect([0], "uname -n").stdout.strip()
-    return {project for project, maker in notes(host, kind).items() if maker == here and project in there}
+    return {project for project, maker in noted.items() if maker == here and project in there}
