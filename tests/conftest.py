@@ -48,3 +48,20 @@ def demonstrated(blank, tmp_path_factory):
     from tests import reference
 
     return reference.demonstrated(blank, tmp_path_factory.mktemp("demonstrated"))
+
+
+@pytest.fixture(scope="session")
+def fresh_once(tmp_path_factory):
+    """The reference site's node with its storage and shares alone, as yet blank: to be copied."""
+    from tests import reference
+
+    return reference.made(reference.storage_alone(tmp_path_factory.mktemp("lab") / "fresh"))
+
+
+@pytest.fixture(scope="session")
+def converged_once(fresh_once, tmp_path_factory):
+    """That node as it is declared: to be copied."""
+    site = fresh_once.copy(tmp_path_factory.mktemp("lab") / "converged")
+    ran = site.run("apply", "--yes")
+    assert ran.status == 0, ran
+    return site

@@ -18,6 +18,9 @@ from phoenix_hypervisor.records.events import Event
 SECRETS = ("jupyter/token", "samba/heads", "unix/admin")
 EARLIER = "/root/of-an-earlier-demonstration"
 DEMO = (sys.executable, "-m", "phoenix_hypervisor.lab.demo")
+STORAGE = ("profiles", "hardware", "zfs_pool", "zfs_dataset", "zfs_arc", "pve_storage")
+SHARES = ("nfs_export", "samba_share", "samba_user")
+FOR_GUESTS = "shared-prod-data-volumes"
 
 
 class Said(NamedTuple):
@@ -52,6 +55,22 @@ def copied(folder: Path) -> Path:
     """Copy the site that the repository declares, without its secrets; returns the folder."""
     for part in ("configs", "inventory"):
         shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("*.age"))
+    return folder
+
+
+def storage_alone(folder: Path) -> Path:
+    """Copy of the reference site only its node's storage and shares; returns the folder."""
+    copied(folder)
+    shutil.rmtree(folder / "configs/guests")
+    kept = {"phoenix", "aiml-storage"}
+    for file in [*folder.glob("configs/nodes/*.yaml"), *folder.glob("configs/profiles/*.yaml")]:
+        if file.stem not in kept:
+            file.unlink()
+            continue
+        sections = re.split(r"^(?=\w)", file.read_text(), flags=re.MULTILINE)
+        text = "".join(text for text in sections if text.partition(":")[0] in (*STORAGE, *SHARES))
+        text = re.sub(r"^profiles: .*", "profiles: [aiml-storage]", text)
+        file.write_text("".join(line for line in text.splitlines(keepends=True) if FOR_GUESTS not in line))
     return folder
 
 
