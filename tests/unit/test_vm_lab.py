@@ -76,6 +76,10 @@ def test_a_node_is_laid_out_with_its_names_keys_disks_and_stand_ins() -> None:
     assert found["own/root/.ssh/authorized_keys"] == (stat.S_IFREG | 0o600, b"ssh-ed25519 AAAA lab\n")
     assert found["own/etc/ssh/ssh_host_ed25519_key"][0] == stat.S_IFREG | 0o600
     assert found["own/etc/pve/lxc"][1] == b"nodes/pve1/lxc"
+    assert b"address add 10.0.0.13/24 brd + dev vmbr0\n" in found["own/etc/network/lab"][1]
+    nothing = (stat.S_IFLNK | 0o777, b"/dev/null")
+    assert found["own/etc/systemd/system/getty.target"] == nothing
+    assert found["own/etc/udev/rules.d/60-drm.rules"] == nothing
     rules = found["own/etc/udev/rules.d/61-phoenix-lab.rules"][1].decode()
     assert 'ENV{ID_SCSI_SERIAL}=="phoenix1", ENV{DEVTYPE}=="disk", SYMLINK+="disk/by-id/ata-LAB_B"\n' in rules
     assert furnishing.drives(disks) == [("phoenix0", 1 << 30), ("phoenix1", 1 << 20)]
@@ -111,6 +115,33 @@ def test_a_part_is_kept_under_what_it_is_made_of(monkeypatch: pytest.MonkeyPatch
     keys.add(image._key("kernel", "a.sh", "mirror"))
     assert len(keys) == 3
     assert all(key.startswith("kernel-") for key in keys)
+
+
+def test_both_parts_are_made_at_once_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(image.CACHE, str(tmp_path))
+    waits = f"until [ -e {tmp_path}/begun ]; do sleep 0.05; done; echo userland >"
+    monkeypatch.setattr(image, "_userland", lambda new: ["sh", "-c", f"{waits}{new}"])
+    monkeypatch.setattr(image, "_kernel", lambda new: ["sh", "-c", f"echo kernel >{new}; >{tmp_path}/begun"])
+    said: list[str] = []
+
+    kernel, userland = image._parts("kernel-1", "userland-1", said.append)
+    assert (kernel.read_text(), userland.read_text()) == ("kernel\n", "userland\n")
+    assert len(said) == 2
+    assert image._parts("kernel-1", "userland-1", said.append) == (kernel, userland)
+    assert len(said) == 2
+
+
+def test_a_part_that_cannot_be_made_is_said_and_ends_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(image.CACHE, str(tmp_path))
+    monkeypatch.setattr(image, "_userland", lambda _: ["sh", "-c", "echo no room >&2; exit 1"])
+    monkeypatch.setattr(image, "_kernel", lambda _: ["sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 600"])
+    with pytest.raises(PhoenixError, match=r"could not be built \(bootstrap\.sh\): no room\n"):
+        image._parts("kernel-1", "userland-1", lambda _: None)
+    pid = tmp_path / "pid"
+    assert not pid.exists() or not Path("/proc", pid.read_text().strip() or "none").exists()
+    assert list(tmp_path.glob("*.tar")) == []
 
 
 def test_images_are_kept_where_a_person_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 # shellcheck disable=SC2016
 exec mmdebstrap --quiet --variant=apt --include="$packages" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --essential-hook='printf "#!/bin/sh\nexit 101\n" >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"' \
     --customize-hook="$finish" "$@" "$suite" "$target" \

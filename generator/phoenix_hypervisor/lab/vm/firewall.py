@@ -5,6 +5,8 @@ The daemon is `standins/packet_filter.py`: the kernel filters by the chains that
 
 STANDINS = "/usr/local/lib/phoenix-lab"
 DAEMON = f"/usr/bin/python3 -I -S -B {STANDINS}/packet_filter.py"
+CLUSTER = "/etc/pve/firewall/cluster.fw"
+LOADED = "/run/phoenix-firewall.loaded"
 UNIT = f"""\
 [Unit]
 Description=Proxmox VE firewall
@@ -12,13 +14,17 @@ After=network.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={DAEMON} load {{ways}}
+ExecStart=/bin/sh -c '[ -e {CLUSTER} ] || [ -e {LOADED} ] || \\
+    {{{{ printf "({{{{}}}}, {{{{}}}}, {{{{}}}}, False)" >{LOADED}; exit; }}}}; exec {DAEMON} load {{ways}}'
 ExecReload={DAEMON} load {{ways}}
 ExecStop={DAEMON} unload
 [Install]
 WantedBy=multi-user.target
 """
-"""`ways` are the tools that the kernel is tried with, best first: nft, legacy."""
+"""`ways` are the tools that the kernel is tried with, best first: nft, legacy.
+
+Where there is no firewall, and none was loaded, it notes so without Python, as at most boots.
+"""
 TOOL = f"""\
 #!/bin/sh
 case $1 in

@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import skeleton
 from ..boots import KERNEL
 from ..node import WRAPPER, Disk, standins
-from . import cpio, firewall
+from . import cpio, firewall, lean
 from .machine import Drive
 
 STAND_IN_FOR = (
@@ -24,24 +24,6 @@ STAND_IN_FOR = (
 """Proxmox's own tools, of which Debian has none; and one that would need what the image leaves out."""
 IMAGE_PYTHON = "cpython-311"
 """The Python of the image's Debian, as compiled modules name it."""
-GUEST_NETWORK = """\
-[Match]
-Name=eth0
-[Network]
-Address=10.0.2.15/24
-"""
-BRIDGE = """\
-[NetDev]
-Name=vmbr0
-Kind=bridge
-"""
-BRIDGE_NETWORK = """\
-[Match]
-Name=vmbr0
-[Network]
-Address={address}
-ConfigureWithoutCarrier=yes
-"""
 INTERFACES = """\
 auto lo
 iface lo inet loopback
@@ -80,16 +62,6 @@ WantedBy=multi-user.target
 """
 
 
-UNUSED = (
-    "systemd-logind.service", "systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount",
-    "systemd-pstore.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
-    "getty.target", "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount",
-    "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "systemd-tmpfiles-clean.timer",
-    "logrotate.timer",
-)  # fmt: skip
-"""Units that cost a boot time, and that nobody misses: who is logged in at which terminal, say."""
-
-
 def drives(disks: Sequence[Disk]) -> list[Drive]:
     """Return the machine's drives for a node's disks."""
     return [Drive(_serial(number), disk.size) for number, disk in enumerate(disks)]
@@ -109,9 +81,6 @@ def archive(hostname: str, address: str, disks: Sequence[Disk], keys: Mapping[st
         "etc/ssh/ssh_host_ed25519_key.pub": cpio.text(keys["host.pub"]),
         "etc/hostname": cpio.text(f"{hostname}\n"),
         "etc/hosts": cpio.text(f"127.0.0.1 localhost\n{own.ip} {hostname}.lab {hostname}\n"),
-        "etc/systemd/network/10-eth0.network": cpio.text(GUEST_NETWORK),
-        "etc/systemd/network/20-vmbr0.netdev": cpio.text(BRIDGE),
-        "etc/systemd/network/20-vmbr0.network": cpio.text(BRIDGE_NETWORK.format(address=address)),
         "etc/network/interfaces": cpio.text(INTERFACES.format(address=address)),
         "etc/udev/rules.d/61-phoenix-lab.rules": cpio.text(_rules(disks)),
         "etc/systemd/system/pve-container@.service": cpio.text(CONTAINER_UNIT),
@@ -123,9 +92,7 @@ def archive(hostname: str, address: str, disks: Sequence[Disk], keys: Mapping[st
     wanted = "etc/systemd/system/multi-user.target.wants"
     for unit in ("pve-firewall", "pve-guests"):
         entries[f"{wanted}/{unit}.service"] = cpio.link(f"../{unit}.service")
-    for unit in UNUSED:
-        entries[f"etc/systemd/system/{unit}"] = cpio.link("/dev/null")
-    entries |= _proxmox(hostname) | _stand_ins()
+    entries |= lean.entries(address) | _proxmox(hostname) | _stand_ins()
     return cpio.pack({f"own/{path}": entry for path, entry in entries.items()})
 
 

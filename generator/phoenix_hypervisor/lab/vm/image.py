@@ -14,12 +14,12 @@ import shutil
 import stat
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import PhoenixError
-from ...process import run
+from ...process import Child, Ended, run
 from . import cpio
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ CACHE = "PHOENIX_LAB_CACHE"
 """The environment variable that says where images are kept."""
 MIRROR = "http://deb.debian.org/debian"
 SECURITY = "http://deb.debian.org/debian-security"
-HEADERS = "linux-headers-cloud-amd64"
+COMPILING = "linux-headers-cloud-amd64,gcc,libc6-dev,make,file,kmod,xz-utils"
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
@@ -91,11 +91,8 @@ def image(tell: Callable[[str], object] = lambda _: None) -> Image:
         return found
     with _locked(folder()):
         if not place.is_dir():
-            sources = (mirror, security)
             tell("building the image of the lab's virtual machine: once, about seven minutes")
-            userland = _archive(userland_key, tell, lambda new: _userland(new, sources))
-            kernel = _archive(kernel_key, tell, lambda new: _kernel(new, sources))
-            _assemble(place, kernel, userland)
+            _assemble(place, *_parts(kernel_key, userland_key, tell))
     return found
 
 
@@ -144,29 +141,41 @@ def _locked(place: Path) -> Iterator[None]:
         yield
 
 
-def _archive(key: str, tell: Callable[[str], object], make: Callable[[Path], None]) -> Path:
-    place = folder() / f"{key}.tar"
-    if not place.exists():
-        tell(f"making {place}")
-        new = place.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        make(new)
-        new.replace(place)
-    return place
+def _parts(kernel: str, userland: str, tell: Callable[[str], object]) -> tuple[Path, Path]:
+    """Return both archives, whose keys these are, after making those that are not there: both at once."""
+    makings = ((userland, _userland), (kernel, _kernel))  # the first to end is listened to first
+    made = []
+    with ExitStack() as unless_all_is_well:
+        for key, making in makings:
+            place = folder() / f"{key}.tar"
+            if not place.exists():
+                tell(f"making {place}")
+                new = place.with_suffix(".new")
+                new.unlink(missing_ok=True)
+                child = Child(making(new), env=_environment())
+                unless_all_is_well.callback(child.end)
+                child.send(close=True)
+                made.append((child, new, place))
+        for child, new, place in made:
+            said = child.read_to_end(BUILD_SECONDS)
+            _check("bootstrap.sh", Ended(child.wait(BUILD_SECONDS), *said))
+            new.replace(place)
+        unless_all_is_well.pop_all()
+    return folder() / f"{kernel}.tar", folder() / f"{userland}.tar"
 
 
-def _kernel(new: Path, sources: tuple[str, str]) -> None:
+def _kernel(new: Path) -> list[str]:
     taken_out = f"--customize-hook=download /kernel.tar {shlex.quote(str(new))}"
-    _bootstrap(f"{HEADERS},gcc,make", "/dev/null", "kernel.sh", *sources, "--format=null", taken_out)
+    return _bootstrap(COMPILING, "/dev/null", "kernel.sh", "--format=null", taken_out)
 
 
-def _userland(new: Path, sources: tuple[str, str]) -> None:
+def _userland(new: Path) -> list[str]:
     names = [line for line in _text("packages").split("\n") if line and not line.startswith("#")]
-    _bootstrap(",".join(names), str(new), "userland.sh", *sources, "--format=tar")
+    return _bootstrap(",".join(names), str(new), "userland.sh", "--format=tar")
 
 
-def _bootstrap(packages: str, target: str, finish: str, *words: str) -> None:
-    _build(["sh", str(HERE / "bootstrap.sh"), packages, target, _text(finish), *words])
+def _bootstrap(packages: str, target: str, finish: str, *words: str) -> list[str]:
+    return ["sh", str(HERE / "bootstrap.sh"), packages, target, _text(finish), *mirrors(), *words]
 
 
 def _assemble(place: Path, kernel: Path, userland: Path) -> None:
@@ -202,14 +211,19 @@ def _text(name: str) -> str:
 
 
 def _build(argv: Sequence[str]) -> None:
+    _check(argv[1].rpartition("/")[2], run(argv, timeout=BUILD_SECONDS, env=_environment()))
+
+
+def _environment() -> dict[str, str]:
     # Roots of Debian are made where every user of a namespace can reach them, and there is room.
-    environment = {**os.environ, "TMPDIR": os.environ.get("TMPDIR", "/var/tmp")}  # noqa: S108
-    ended = run(argv, timeout=BUILD_SECONDS, env=environment)
+    return {**os.environ, "TMPDIR": os.environ.get("TMPDIR", "/var/tmp")}  # noqa: S108
+
+
+def _check(script: str, ended: Ended) -> None:
     if ended.status:
         words = (ended.stderr or ended.stdout).decode(errors="replace").strip().splitlines()
         raise PhoenixError(
-            f"the image of the virtual machine could not be built ({argv[1].rpartition('/')[2]}): "
-            + "\n".join(words[-15:]),
+            f"the image of the virtual machine could not be built ({script}): " + "\n".join(words[-15:]),
             hint="it needs Debian's archive, 3 GB in /var/tmp, and as an ordinary user a line for you in "
             "/etc/subuid and /etc/subgid",
         )

@@ -9,9 +9,9 @@ if /bin/busybox grep -q phoenix.trial /proc/cmdline; then
 fi
 /bin/busybox umount /proc
 /bin/busybox mount -t devtmpfs dev /dev
-for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do
-    [ ! -e /modules/$module.ko ] || /bin/busybox insmod /modules/$module.ko
-done
+while read -r module; do
+    /bin/busybox insmod "/modules/$module"
+done </modules/order
 tries=0
 until [ -b /dev/vda ] || [ $tries -ge 200 ]; do
     /bin/busybox sleep 0.1

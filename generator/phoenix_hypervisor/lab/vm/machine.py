@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ...errors import PhoenixError
 from ...process import Child, run
-from . import monitor
+from . import lean, monitor
 from .image import Image
 
 FACTS = "machine.json"
@@ -23,8 +23,8 @@ CONSOLE = "console.log"
 MEMORY_MIB = 1536
 KERNEL_WORDS = (
     "console=ttyS0 root=/dev/vda rw quiet net.ifnames=0 systemd.show_status=0 mitigations=off nokaslr "
-    "random.trust_cpu=on apparmor=0 tsc=reliable no_timer_check"
-)
+    "random.trust_cpu=on apparmor=0 tsc=reliable no_timer_check "
+) + lean.KERNEL_WORDS
 BOOT_SECONDS = 300
 STOP_SECONDS = 20
 

@@ -28,4 +28,5 @@ for unit in lxc.service lxc-net.service lxc-monitord.service samba-ad-dc.service
     nfs-blkmap.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
-inside systemctl --quiet enable systemd-networkd.service
+# they start when somebody asks them
+rm "$root/usr/lib/systemd/system/multi-user.target.wants/dbus.service"
