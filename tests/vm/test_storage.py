@@ -228,7 +228,7 @@ def test_what_is_changed_by_hand_is_shown_value_by_value_and_repaired(
     assert converged.on_node(STATE) == before
     # what the first apply called is among them, so what made all of it; and probes were not left out
     assert {("zpool", "create", "ashift"), ("zfs", "set", "quota"), ("smbpasswd", "", ("-a", "-s"))} < uses
-    assert {("mount", "", "vers=4.2"), ("smbclient", "", ("-A", "-c"))} < uses
+    assert {("mount", "", "vers"), ("smbclient", "", ("-A", "-c"))} < uses
     compared = {use for lines in sequence.PARTS.values() for use in written(lines.splitlines())}
     assert uses - compared - OF_THE_MACHINE == set()
 
