@@ -16,8 +16,8 @@ tree=$root/kernel/tree
 modules=$tree/lib/modules/$version
 
 mv "$root"/kernel/source/usr/src/zfs-* "$root/kernel/zfs"
-# Whenever the module is loaded it tries its ways to compute RAIDZ on so many bytes, which takes an emulated
-# processor four seconds. It chooses among them on fewer.
+# Whenever the module is loaded it tries its ways to compute RAIDZ on so many bytes, which an emulated processor
+# feels. It chooses among them on fewer.
 tried='#define[[:space:]]*BENCH_ZIO_SIZE[[:space:]]'
 sed -i "s/^\\($tried*\\).*/\\1(1ULL << 12)/" "$root/kernel/zfs/module/zfs/vdev_raidz_math.c"
 grep -q "^$tried*(1ULL << 12)\$" "$root/kernel/zfs/module/zfs/vdev_raidz_math.c"

@@ -50,6 +50,11 @@ ExecStart=
 ExecStart=-udevadm trigger --action=add --subsystem-match=block
 """
 """Of devices that are there before udev is, its rules have a word on these; `init.sh` loads the drivers."""
+PATIENCE = """\
+[Manager]
+DefaultTimeoutStartSec=600
+"""
+"""On a busy machine a service takes minutes to start, and is no worse for it."""
 JOURNAL = """\
 [Journal]
 Storage=volatile
@@ -93,6 +98,7 @@ def entries(address: str) -> dict[str, cpio.Entry]:
     """Return the files by their paths; the node has that `address` with its prefix length."""
     found = {
         "etc/systemd/system/systemd-udev-trigger.service.d/lab.conf": cpio.text(TRIGGER),
+        "etc/systemd/system.conf.d/lab.conf": cpio.text(PATIENCE),
         "etc/systemd/journald.conf.d/lab.conf": cpio.text(JOURNAL),
         "etc/ssh/sshd_config.d/lab.conf": cpio.text(SSHD_CONFIG),
         "etc/systemd/system/ssh.service.d/lab.conf": cpio.text(NOTHING_BEFORE),
