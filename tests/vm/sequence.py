@@ -27,8 +27,9 @@ zfs list -Ho mountpoint -t filesystem
 zfs list -H -o name tank/none
 wipefs -n {BY_ID}D
 wipefs -n -J {BY_ID}D
-lsblk -J -o NAME,TYPE,MOUNTPOINTS {BY_ID}D
-lsblk -nro NAME,MOUNTPOINTS {BY_ID}D
+lsblk -J -o NAME,TYPE,MOUNTPOINTS,FSTYPE,LABEL,PARTLABEL {BY_ID}D
+lsblk -nro NAME {BY_ID}D
+lsblk -nro MOUNTPOINTS {BY_ID}D
 lsblk -bdno NAME,SIZE {BY_ID}D
 exportfs -s
 uname -n
@@ -62,7 +63,18 @@ zpool set bogus=1 tank
 zpool set health=ONLINE tank
 zpool get -Hpo name,property,value,source ashift,autotrim,autoexpand,comment,failmode tank
 wipefs -n -J {BY_ID}A-part1 | grep -o zfs_member | uniq
+wipefs -n -i -O TYPE {BY_ID}A | sort -u
+wipefs -n -i -O TYPE,LABEL {BY_ID}A-part1 | sort -u
+wipefs -n -i -O TYPE {BY_ID}A-part9
+lsblk -nro NAME {BY_ID}A
 lsblk -J -o NAME,TYPE,MOUNTPOINTS {BY_ID}A
+lsblk -dnro PARTLABEL {BY_ID}A-part1 | sed 's/[0-9a-f]\\{{16\\}}/N/'
+lsblk -dnro NAME {BY_ID}A-part9
+zpool export fast
+zpool import -d {BY_ID}A-part1 fast
+zpool import -d {BY_ID}C-part1 fast
+zpool list -vHP fast
+zfs set phoenix:pool=yes fast
 zfs get -Hpo name,property,value,source -d 0 -t filesystem phoenix:pool
 """
 DATASETS = f"""\
