@@ -244,6 +244,38 @@ def test_what_heals_is_well(tmp_path: Path) -> None:
     assert (statuses(outcome)["/tank/x"], outcome.stuck, outcome.code) == ("ok", {}, 0)
 
 
+class Slow(Node):
+    """A node on which what was changed last does not work at once."""
+
+    late = 1
+    """How often it still fails when it is tried."""
+
+    def _answer(self, verb: str, name: str) -> Answer:
+        if verb == "use" and name == "tank/x" and self.acts and self.late:
+            self.late -= 1
+            return Answer(1, b"", b"")
+        return super()._answer(verb, name)
+
+
+def test_what_waits_for_one_that_works_late_is_repaired_in_the_same_run(tmp_path: Path) -> None:
+    node = Slow({"tank/x", "tank/x/x"})
+    outcome = applied(tmp_path, node)
+    assert node.acts == ["zfs set atime=off tank/x", "zfs set atime=off tank/x/x"]
+    assert (set(statuses(outcome).values()), outcome.stuck, outcome.code) == ({"ok"}, {}, 0)
+
+
+def test_what_waits_for_one_that_does_not_work_at_all_is_left(tmp_path: Path) -> None:
+    node = Slow({"tank/x", "tank/x/x"})
+    node.late = 1000
+    outcome = applied(tmp_path, node)
+    assert node.acts == ["zfs set atime=off tank/x"]
+    assert (statuses(outcome)["tank/x"], statuses(outcome)["tank/x/x"], outcome.code) == (
+        "unhealthy",
+        "blocked",
+        1,
+    )
+
+
 def test_stopping_ends_it_between_two_steps(tmp_path: Path) -> None:
     node = Node({"tank/x", "tank/y"})
     outcome = applied(tmp_path, node, stop_at="zfs set atime=off tank/x")

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..errors import HostError
 from ..inspect.looks import Look, Status
 from ..inspect.opening import OpenSite
 from ..inspect.session import inspect
@@ -22,9 +21,9 @@ from ..resource import Effect, Ref, Step
 from .lanes import Lanes, Locks
 from .outcome import Outcome
 from .plan import Consent, Entry, Plan, planned
-from .reboots import MOST, Reboot, Stopped, boot_id, is_reboot, reason
+from .reboots import MOST, Reboot, Stopped, is_reboot, reason, restarted
 from .steps import carry_out
-from .unsettled import blocked_anew, unsettled
+from .unsettled import blocked_anew, unsettled, waited_for
 from .ways import progress, way
 
 TRIES = 3
@@ -85,15 +84,15 @@ class Engine:
         if self.outcome.ran and not self.outcome.stopped:
             self._look_again(scope, fresh=True)
         for node in self._opened.fleet.lost:
-            self._say_if_rebooted(node)
             self._node_lost(node)
         return self.outcome
 
     def _converge_node(self, node: str) -> None:
         """Converge a node's lanes; restart it when something waits for that, and go on with what is left."""
-        self._converge_lanes(
-            node, {self._lane(entry.ref) for entry in self._plan.entries if self._node(entry.ref) == node}
-        )
+        lanes = {self._lane(entry.ref) for entry in self._plan.entries if self._node(entry.ref) == node}
+        self._converge_lanes(node, lanes)
+        if self._recovered(node):
+            self._converge_lanes(node, lanes)
         asked: set[tuple[Ref, str]] = set()
         for _ in range(MOST):
             wanted = self._waiting_on(node)
@@ -108,6 +107,18 @@ class Engine:
         for ref, why in self._waiting_on(node).items():
             if (ref, why) in asked:
                 self._give_up(ref, f"asks for a reboot again right after one, for the same reason: {why}")
+
+    def _recovered(self, node: str) -> bool:
+        """Whether what others wait for works by now: on a busy node a service may answer late."""
+        sick = [ref for ref in waited_for(self.outcome.looks) if self._node(ref) == node]
+        if not sick or self._over(node):
+            return False
+        with self._looking:
+            self._look_around(sick)
+        well = [ref for ref in sick if self.outcome.looks[ref].status is Status.OK]
+        for ref in well:
+            self.outcome.stuck.pop(ref, None)
+        return bool(well)
 
     def _waiting_on(self, node: str) -> dict[Ref, str]:
         # a copy: other nodes' threads add to it
@@ -328,23 +339,11 @@ class Engine:
         known = look.change.seen is not None and before.change.seen is not None
         moved = known and look.change.seen != before.change.seen and ref not in self._advanced
         if (not (failure and moved) and (failure or same)) or self._tries[ref] >= TRIES:
-            self.outcome.stuck[ref] = (
-                failure or "; ".join(look.reasons) or "the same difference is there after its steps"
-            )
-            self._tell("stuck", {"ref": ref, "reason": self.outcome.stuck[ref]})
-
-    def _say_if_rebooted(self, node: str) -> None:
-        """Of a node that broke away: find out whether somebody else restarted it."""
-        before = self._boots.get(node)
-        now = boot_id(self._opened.fleet, node) if before else None
-        if now and now != before:
-            self._opened.fleet.lost[node] = HostError(
-                f"host `{node}` was rebooted by somebody else in the middle of this run",
-                hint="run again: it goes on from what is there",
-            )
+            why = failure or "; ".join(look.reasons)
+            self._give_up(ref, why or "the same difference is there after its steps")
 
     def _node_lost(self, node: str) -> None:
-        self.outcome.lost[node] = self._opened.fleet.lost[node]
-        reason = self.outcome.lost[node].message
+        error = restarted(self._opened.fleet, node, self._boots.get(node))
+        self._opened.fleet.lost[node] = self.outcome.lost[node] = error
         for ref in [ref for ref in self.outcome.looks if self._node(ref) == node]:
-            self.outcome.looks[ref] = Look(ref, Status.UNKNOWN, reasons=(reason,))
+            self.outcome.looks[ref] = Look(ref, Status.UNKNOWN, reasons=(error.message,))

@@ -64,6 +64,17 @@ def boot_id(fleet: Fleet, node: str) -> str | None:
     return answer.stdout.decode(errors="replace").strip() if answer.status == 0 else None
 
 
+def restarted(fleet: Fleet, node: str, before: str | None) -> HostError:
+    """Return why a node broke away: what is known of it, or that somebody restarted it since that boot."""
+    now = boot_id(fleet, node) if before else None
+    if not now or now == before:
+        return fleet.lost[node]
+    return HostError(
+        f"host `{node}` was rebooted by somebody else in the middle of this run",
+        hint="run again: it goes on from what is there",
+    )
+
+
 class Reboot:
     """One reboot of one node."""
 

@@ -48,5 +48,11 @@ def blocked_anew(site: Site, looks: Mapping[Ref, Look]) -> dict[Ref, Look]:
     return found
 
 
+def waited_for(looks: Mapping[Ref, Look]) -> list[Ref]:
+    """Return what is as declared, but did not work when it was tried, while others wait for it."""
+    needed = dict.fromkeys(look.blocked_by for look in looks.values() if look.blocked_by)
+    return [ref for ref in needed if ref in looks and looks[ref].status is Status.UNHEALTHY]
+
+
 def _wrong(needs: Collection[Ref], looks: Mapping[Ref, Look]) -> list[Ref]:
     return [need for need in needs if need in looks and looks[need].status is not Status.OK]
