@@ -33,9 +33,9 @@ class Said(NamedTuple):
     def commands(self) -> list[str]:
         return re.findall(r"^\$ (.*)$", self.text, re.MULTILINE)
 
-    def after(self, command: str) -> str:
-        """What is said after the first run of a command, up to the next paragraph."""
-        return self.text.split(f"$ {command}\n")[1].split("\n\n")[0]
+    def after(self, command: str, run: int = 1) -> str:
+        """What is said after that run of a command, up to the next paragraph."""
+        return self.text.split(f"$ {command}\n")[run].split("\n\n")[0]
 
 
 class Demonstrated(NamedTuple):

@@ -12,13 +12,14 @@ from phoenix_hypervisor.lab.vm.furnishing import STAND_IN_FOR
 TOOLS = frozenset(standins()) - frozenset(STAND_IN_FOR)
 """Those of the lab that are real on the machine, where it has them."""
 WITH_A_VERB = ("zpool", "zfs", "systemctl")
-# What a stand-in calls, or what `update-rc.d` does, phoenix does not call. None of these files needs a fork.
+# What a stand-in calls, or `update-rc.d`, or Samba's unit before it starts, phoenix does not call. No file here
+# needs a fork.
 BEGIN = r"""
 : >/root/called
 for tool in {tools}; do
     for real in /usr/sbin/$tool /usr/bin/$tool; do
         [ ! -x $real ] || printf '%s\n' '#!/bin/sh' 'read -r parent </proc/$PPID/comm' \
-            'case $parent in python3 | update-rc.d) ;;' \
+            'case $parent in python3 | update-rc.d | is-configured) ;;' \
             '*) printf "%s\037" '$tool' "$@" "" >>/root/called ;;' esac \
             "exec $real \"\$@\"" >/usr/local/sbin/$tool
     done

@@ -56,10 +56,10 @@ STORY = (
         ExitCode.PENDING,
     ),
     Scene(
-        "Now run it. `apply` shows the plan again, runs each step, and looks again: what counts is what the\n"
-        "checks find afterwards, not what the commands said. (Only the end of what it says is shown here.)",
+        "Now run it. `apply` shows the plan again (left out here), runs each step, and looks again:\n"
+        "what counts is what the checks find afterwards, not what the commands said.",
         "phoenix apply --yes",
-        lines=2,
+        lines=1,
     ),
     Scene(
         "The checks behind the plan are plain pytest. Here they run on their own, and use the things too:\n"
