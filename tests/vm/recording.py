@@ -12,8 +12,8 @@ from phoenix_hypervisor.lab.vm.furnishing import STAND_IN_FOR
 TOOLS = frozenset(standins()) - frozenset(STAND_IN_FOR)
 """Those of the lab that are real on the machine, where it has them."""
 WITH_A_VERB = ("zpool", "zfs", "systemctl")
-# What a stand-in calls, or `update-rc.d`, or Samba's unit before it starts, phoenix does not call. No file here
-# needs a fork.
+# What a stand-in calls, or `update-rc.d`, or Samba's unit before it starts, phoenix does not call.
+# No file here needs a fork.
 BEGIN = r"""
 : >/root/called
 for tool in {tools}; do
