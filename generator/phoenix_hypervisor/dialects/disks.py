@@ -35,9 +35,7 @@ def unfinished(there: str, wipefs: str, lsblk: str, pool: str) -> str:
     """
     if contents(there, wipefs, lsblk) in (BLANK, MISSING):
         return BLANK if there != MISSING else ""
-    signatures = {
-        entry["type"] for entry in (json.loads(wipefs) if wipefs.strip() else {}).get("signatures", [])
-    }
+    signatures = {entry["type"] for entry in _signatures(wipefs)}
     (disk,) = json.loads(lsblk)["blockdevices"]
     parts: list[dict[str, Any]] = disk.get("children") or []
     if not signatures or signatures - TABLES or any(any(part["mountpoints"]) for part in [disk, *parts]):
