@@ -18,7 +18,7 @@ help:
 	@echo 'make install    only make .venv, with the command .venv/bin/phoenix'
 	@echo 'make test       format, lint, types and all tests that need no root'
 	@echo 'make test-real  the tests that need root and real servers (Debian)'
-	@echo 'make test-vm    the tests on a virtual machine with real ZFS: QEMU, and seven minutes once for its image'
+	@echo 'make test-vm    the tests on a virtual machine with real ZFS: QEMU, and three minutes once for its image'
 	@echo 'make fuzz       damage more configuration files than `make test` does'
 	@echo 'make mutate     drop each rule on configurations; a test must notice'
 	@echo 'make soak       the power of that machine fails 200 times during an apply: an hour or two'

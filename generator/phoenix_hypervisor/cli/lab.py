@@ -61,7 +61,7 @@ def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool, loader: str, vm: boo
 
     They have the disks and graphics cards their files declare. A node that is there already is kept
     as it is; disks declared since then are put in, but for a virtual machine, which is started if it
-    does not run. The image of virtual machines is built when there is none yet: about seven minutes.
+    does not run. The image of virtual machines is built when there is none yet: about three minutes.
     """
     from ..lab.faults import Faults
     from ..lab.site import declared_nodes, lab_node
@@ -91,7 +91,7 @@ def up(chosen: Chosen, nodes: tuple[str, ...], fresh: bool, loader: str, vm: boo
 
 @lab.command()
 def image() -> None:
-    """Build the image of virtual machines if there is none, and say where it is: about seven minutes, once.
+    """Build the image of virtual machines if there is none, and say where it is: about three minutes, once.
 
     `phoenix lab up --vm` does it by itself.
     """

@@ -1,7 +1,7 @@
 """The image that virtual machines start from: a kernel with OpenZFS, and a Debian, kept outside any clone.
 
 Both parts are built from Debian's packages by the scripts beside this module, rootless or as root, each
-kept under a key of what it is made from. So a change of the packages costs two minutes, of the kernel five.
+kept under a key of what it is made from. So a change of the packages costs a minute, of the kernel three.
 """
 
 import fcntl
@@ -91,7 +91,7 @@ def image(tell: Callable[[str], object] = lambda _: None) -> Image:
         return found
     with _locked(folder()):
         if not place.is_dir():
-            tell("building the image of the lab's virtual machine: once, about seven minutes")
+            tell("building the image of the lab's virtual machine: once, about three minutes")
             _assemble(place, *_parts(kernel_key, userland_key, tell))
     return found
 
